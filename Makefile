@@ -27,7 +27,7 @@ help: ## this list
 setup: all-packages $(AXE) ## make .venv and install what the rest needs (the others call their part of it)
 
 all-packages: $(STAMP)
-	@$(BIN)/python $(PACKAGES) run test
+	@$(BIN)/python $(PACKAGES) run test faster
 
 # Running the product must not install a browser and a database.
 run-packages: $(STAMP)

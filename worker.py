@@ -47,6 +47,7 @@ from settings.traces import are_traces_exported
 from telemetry.endpoint import NotListening, show_sdk_metrics
 from telemetry.tracing import TraceIdFilter, start_tracing, stop_tracing
 from temporal.connection import connect_patiently, leave, rewrap_data_keys
+from temporal.keys_away import KeysAwayFilter
 from use_cases.outages import OutageWatch
 from use_cases.process_metrics import metrics_endpoint
 from use_cases.production import unfit_for_production
@@ -295,6 +296,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         start_tracing("cmi-worker")
     for handler in logging.getLogger().handlers:
         handler.addFilter(TraceIdFilter())
+        handler.addFilter(KeysAwayFilter())
     protect_memory()
     # Until the workers run there is nothing to finish, and Ctrl-C simply ends the process.
     signal.signal(signal.SIGINT, signal.SIG_DFL)

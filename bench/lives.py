@@ -34,8 +34,9 @@ from domain.orders.request import Request
 from domain.orders.shipment import GoodsReceived, GoodsShipped
 from domain.rules import CURRENT
 from temporal.orders import start_order
-from tests.server.surroundings import Process, Surroundings, eventually
+from tests.server.surroundings import Surroundings, eventually
 from tests.support.builders import SHOP, WAREHOUSE, intake, partner_actor
+from tests.support.processes import Process
 from tests.workflows.life import DESK
 
 ROUNDS = 3
@@ -208,7 +209,7 @@ async def run(number: int) -> None:
 async def _bare_worker(around: Surroundings) -> AsyncIterator[Process]:
     alive = around.folder / "bare.alive"
     command = [sys.executable, "-m", "bench.bare", str(alive)]
-    worker = Process(command, around.env, around.folder / "bare.log")
+    worker = Process(command, around.env, around.folder / "bare.log", anew=True)
     worker.start()
     try:
         await eventually(alive.exists)

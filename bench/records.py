@@ -24,9 +24,10 @@ from bench.stage import cpu_seconds
 from development.embedded import free_port
 from records.accounts import AccountRecords
 from records.links import NewLink
-from tests.server.surroundings import Process, Surroundings, eventually, surroundings
+from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.support.databases import end_servers, postgres_server, records_copy
 from tests.support.many_orders import OPEN, fill, make_templates
+from tests.support.processes import Process
 from use_cases.accounts import Accounts
 from use_cases.link_mails import hash_of, new_secret
 from web.security import session_cookie
@@ -139,7 +140,7 @@ async def _web(around: Surroundings) -> AsyncIterator[tuple[Process, httpx.Async
     """The web application as in production, and a client for it."""
     port = free_port()
     env = {**around.env, "CMI_HTTP_PORT": str(port)}
-    web = Process([sys.executable, "-m", "web"], env, around.folder / "web.log")
+    web = Process([sys.executable, "-m", "web"], env, around.folder / "web.log", anew=True)
     web.start()
     try:
         async with httpx.AsyncClient(

@@ -10,8 +10,9 @@ from pathlib import Path
 import httpx
 
 from bench.report import console
-from development.embedded import free_port
-from tests.server.surroundings import Process, Surroundings, eventually, surroundings
+from development.embedded import ROOT, free_port
+from tests.server.surroundings import Surroundings, eventually, surroundings
+from tests.support.processes import Process
 
 _POLICY = '[transmission]\nhold = "0 seconds"\n'
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
@@ -36,6 +37,12 @@ async def running_product(server: Sequence[str] = ()) -> AsyncIterator[Surroundi
             CMI_LOG_LEVEL="warning",
             CMI_DATABASE_URL=f"sqlite:///{folder / 'cmi.db'}",
         ) as around:
+            around.worker_process = Process(
+                [sys.executable, str(ROOT / "worker.py")],
+                around.env,
+                folder / "worker.log",
+                anew=True,
+            )
             try:
                 await around.start_worker_process()
                 yield around
@@ -54,7 +61,7 @@ async def running_web(around: Surroundings) -> AsyncIterator[httpx.AsyncClient]:
     """The web application in a separate process, and a client for its address."""
     port = free_port()
     env = {**around.env, "CMI_HTTP_PORT": str(port)}
-    web = Process([sys.executable, "-m", "web"], env, around.folder / "web.log")
+    web = Process([sys.executable, "-m", "web"], env, around.folder / "web.log", anew=True)
     web.start()
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:

@@ -29,9 +29,13 @@ from development.embedded import (
 )
 from development.sample_data import (
     STAFF_LOGINS,
+    TECHNICIAN,
+    TECHNICIAN_OF,
     make_credentials,
     make_orders,
     make_partners,
+    make_technician,
+    technicians_orders,
     write_private,
 )
 from development.sample_settlements import make_settlements
@@ -161,6 +165,7 @@ async def _start_all(
                 make_orders(api, temporal, settings.load_policy()),
                 make_settlements(settings, api, temporal, documents=not why_missing("pango")),
             )
+            await make_technician(settings, api, file, mails, technicians_orders())
 
 
 async def _wait_until_ready(address: str, within: float = 60) -> None:
@@ -191,6 +196,8 @@ def _announce(options: argparse.Namespace, settings: Settings) -> None:
         ("logs", folder / "logs"),
     ):
         print(f"  {name:<18} {where}")
+        if name == "tokens, passwords" and not options.no_sample_data:
+            print(f"  {'':<18} (a technician, too: {TECHNICIAN}, of {TECHNICIAN_OF})")
     if reason := why_missing("pango"):
         print(f"No document can be made, and settlements wait for theirs; {reason}")
     print("ready", flush=True)

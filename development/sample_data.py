@@ -7,6 +7,7 @@ import json
 import os
 import re
 import secrets
+from collections.abc import Collection
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -35,6 +36,9 @@ STAFF_LOGINS: dict[StaffRole, str] = {
     "accounting": "reto.kunz@retailer.example",
 }
 """The e-mail addresses of the sample logins of the staff."""
+TECHNICIAN_OF = "luzern-montage"
+TECHNICIAN = "urs.bachmann@luzern-montage.example"
+"""The e-mail address of the sample technician. The other logins of partners are of the office."""
 _LINK = re.compile(r"/invitation/([A-Za-z0-9_-]+)")
 
 
@@ -140,6 +144,29 @@ async def make_partners(settings: Settings, api: Api, file: Path, mails: Path) -
     finally:
         await accounts.close()
         await database.close()
+
+
+async def make_technician(
+    settings: Settings, api: Api, file: Path, mails: Path, sp_ids: Collection[str]
+) -> None:
+    """Add the sample technician, to whom its firm assigns these orders, unless it exists."""
+    firm = api.credentials["partners"][TECHNICIAN_OF]
+    if "technician" in firm:
+        return
+    database = Database(settings.database_url)
+    accounts = Accounts(database, settings)
+    try:
+        person = {"email": TECHNICIAN, "name": "Urs Bachmann", "role": "technician"}
+        made = await api.post(TECHNICIAN_OF, "/people", person)
+        password = await LoginMaker(accounts, mails).password(TECHNICIAN)
+    finally:
+        await accounts.close()
+        await database.close()
+    for sp_id in sp_ids:
+        path = f"/orders/{sp_id}/assignment"
+        await api.call(TECHNICIAN_OF, "PUT", path, {"user_id": made["user_id"]})
+    firm["technician"] = {"email": TECHNICIAN, "password": password}
+    write_credentials(api.credentials, file)
 
 
 SHORT = timedelta(seconds=10)
@@ -273,6 +300,16 @@ GOALS: dict[str, tuple[Status, ...]] = {
     "geneve": (Status.UNDER_REVIEW, Status.IN_TRANSMISSION, Status.COMPLETED),
     "ticino": (Status.NEW, Status.SET_APPOINTMENT, Status.CANCELLED),
 }
+
+
+ON_SITE = (Status.SET_APPOINTMENT, Status.CONFIRM_EXECUTION)
+"""The states of the orders that the sample technician gets."""
+
+
+def technicians_orders() -> list[str]:
+    """The SP-IDs of the sample orders that its firm assigns to the technician."""
+    goals = zip(read_orders("luzern"), GOALS["luzern"], strict=True)
+    return [order["sp_id"] for order, goal in goals if goal in ON_SITE]
 
 
 async def make_orders(api: Api, temporal: Client, policy: Policy) -> None:

@@ -27,7 +27,9 @@ def notice_text(
     _ = partial(say, language)
     when = words.format_instant(at.astimezone(zone), language)
     match kind:
-        case "password_changed" | "factor_set" | "factor_removed" | "factor_reset":
+        case (
+            "password_changed" | "factor_set" | "factor_removed" | "factor_reset" | "calendar_made"
+        ):
             values = {"email": one_line(facts["email"]), "when": when, "staff": reader.staff}
             return texts.compose_notice(f"account/{kind}", reader, values)
         case "email_changed":

@@ -15,9 +15,11 @@ from records.tables import account_notices, users
 
 NoticeKind = Literal[
     "password_changed", "factor_set", "factor_removed", "factor_reset", "email_changed",
-    "tokens_ended", "tokens_end_soon",
+    "calendar_made", "tokens_ended", "tokens_end_soon",
 ]  # fmt: skip
-UserNotice = Literal["password_changed", "factor_set", "factor_removed", "factor_reset"]
+UserNotice = Literal[
+    "password_changed", "factor_set", "factor_removed", "factor_reset", "calendar_made"
+]
 TOKENS = "tokens"
 """The subject (`Notice.about`) of notices to operations."""
 

@@ -8,6 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.people import PartnerRole
 from domain.values import Language
+from records.account_notices import tell_user
 from records.database import Database
 from records.endings import has_not_ended
 from records.tables import calendar_feeds, partners, users
@@ -52,7 +53,10 @@ class CalendarFeeds:
         )
 
     async def put(self, user_id: str, secret_hash: str, everybody: bool, now: datetime) -> bool:
-        """Make a subscription, which replaces the person's former one. False if no partner has such a person."""
+        """Make a subscription, which replaces the person's former one, and store a notice to the person.
+
+        False if no partner has such a person.
+        """
         person = (
             select(users.c.user_id)
             .where(users.c.user_id == user_id, users.c.partner_id.is_not(None))
@@ -73,6 +77,7 @@ class CalendarFeeds:
             if connection.execute(person).one_or_none() is None:
                 return False
             connection.execute(self._put, row)
+            tell_user(connection, "calendar_made", user_id, now)
             return True
 
         return await self._database.write(write)

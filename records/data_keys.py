@@ -1,6 +1,7 @@
 """The data keys of orders, wrapped by a master key, and their erasure (docs/operations.md, "Encryption")."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, select, update
@@ -8,9 +9,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from contracts.keys import WrappedKey
 from records.database import Database
+from records.failures import is_away
 from records.tables import data_keys
 
 _BATCH = 500
+
+
+class DataKeysAway(Exception):
+    """The key of an order cannot be read or made, since the database is away (`is_away` is true of this error)."""
 
 
 class DataKeyRecords:
@@ -22,11 +28,12 @@ class DataKeyRecords:
         self._add = upsert(data_keys).on_conflict_do_nothing()
 
     async def get(self, workflow_id: str) -> WrappedKey | None:
-        """The data key of a workflow, None if it has none yet."""
-        return await self._database.read(lambda connection: _held(connection, workflow_id))
+        """The data key of a workflow, None if it has none yet. Raises `DataKeysAway`."""
+        with _reading_key(workflow_id):
+            return await self._database.read(lambda connection: _held(connection, workflow_id))
 
     async def put(self, workflow_id: str, key: WrappedKey) -> WrappedKey:
-        """Store a key unless there is one, erased or not. Returns the one that is stored."""
+        """Store a key unless there is one, erased or not. Returns the one that is stored. Raises `DataKeysAway`."""
         row = {
             "workflow_id": workflow_id,
             "key_id": key.key_id,
@@ -40,7 +47,8 @@ class DataKeyRecords:
             assert held is not None
             return held
 
-        return await self._database.write(put, first=True)
+        with _reading_key(workflow_id):
+            return await self._database.write(put, first=True)
 
     async def erase(self, workflow_id: str, at: datetime) -> None:
         """Erase the data key of a workflow for ever: nothing of it in Temporal and backups can be read any more.
@@ -76,6 +84,17 @@ class DataKeyRecords:
         while done := await self._database.write(lambda c: _rewrap_some(c, current, rewrapped)):
             count += done
         return count
+
+
+@contextmanager
+def _reading_key(workflow_id: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if not is_away(error):
+            raise
+        text = f"key of {workflow_id}: the database is away ({type(error).__name__})"
+        raise DataKeysAway(text) from error
 
 
 def _held(connection: Connection, workflow_id: str) -> WrappedKey | None:

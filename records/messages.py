@@ -11,6 +11,7 @@ from domain.orders.messages import UNREAD_FOR, Message, Refusal, Side, check_lim
 from domain.orders.order import Status
 from domain.orders.placement import Placement
 from records.assignments import is_assigned_to
+from records.awaited_answers import awaited_answers
 from records.database import Database, chunks, storable
 from records.erased_rows import is_recorded_as_erased
 from records.message_mails import add_to_mail
@@ -221,22 +222,7 @@ class Messages:
 
     async def waiting(self, limit: int) -> WaitingOrders:
         """The orders whose partner waits for an answer from operations. Messages of a former partner do not count."""
-        first = (
-            select(
-                order_messages.c.sp_id,
-                func.min(order_messages.c.seq).label("seq"),
-                func.min(order_messages.c.due).label("first_due"),
-                func.count().label("number"),
-            )
-            .join(
-                orders,
-                (orders.c.sp_id == order_messages.c.sp_id)
-                & (orders.c.partner_id == order_messages.c.partner_id),
-            )
-            .where(waits_for_answer, orders.c.visible, orders.c.status != Status.UNASSIGNED.value)
-            .group_by(order_messages.c.sp_id)
-            .subquery()
-        )
+        first = awaited_answers().subquery()
         found = (
             select(
                 documents.c.document,
@@ -267,6 +253,19 @@ class Messages:
             return WaitingOrders(items, connection.execute(total).scalar_one())
 
         return await self._database.read(waiting, at_one_moment=True)
+
+    async def overdue_answers(self, sp_ids: Collection[str], now: datetime) -> frozenset[str]:
+        """Those of these orders whose partner waits for an answer of operations longer than it should."""
+        late = awaited_answers().having(func.min(order_messages.c.due) <= now)
+
+        def overdue(connection: Connection) -> frozenset[str]:
+            return frozenset(
+                row.sp_id
+                for some in chunks(sp_ids)
+                for row in connection.execute(late.where(order_messages.c.sp_id.in_(some)))
+            )
+
+        return await self._database.read(overdue)
 
 
 def _of(sp_id: str) -> ColumnElement[bool]:

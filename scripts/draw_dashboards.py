@@ -56,6 +56,8 @@ def amount(value: float, unit: str) -> str:
     """A value with its unit, in short form."""
     if unit == "s" and value < 1:
         return f"{value * 1000:.3g} ms"
+    if unit == "s" and value >= 172_800:
+        return f"{value / 86_400:.3g} d"
     if unit == "bytes":
         return f"{value / 2**20:.0f} MiB"
     shown = f"{value:.3g}" if value < 1000 else f"{value:.0f}"

@@ -37,7 +37,7 @@ class Part(NamedTuple):
         use: what it is for.
         group: who needs it: every command that runs the product (`run`), only the tests (`test`), making the virtual
             environment (`venv`), running make itself (`make`), drawing the pictures of the docs (`pictures`), or
-            running the Compose files (`compose`).
+            running the Compose files (`compose`). The tests run without `faster`, and take longer.
         debian: Debian's packages.
         brew: the formula of Homebrew, for macOS; empty if macOS includes it.
         found: whether this machine has it.
@@ -54,6 +54,11 @@ class Part(NamedTuple):
 def chromium() -> Path | None:
     """The browser for the tests of the pages: `CMI_CHROMIUM`, or Debian's."""
     return _program(os.environ.get("CMI_CHROMIUM") or "chromium")
+
+
+def headless_shell() -> Path | None:
+    """Chromium without windows and menus, which cost more than the pages in them."""
+    return _program("chromium-headless-shell")
 
 
 def postgres_programs() -> Path | None:
@@ -144,6 +149,14 @@ PARTS = {
         ("chromium", "fonts-dejavu-core"),
         "chromium",
         lambda: bool(chromium()),
+    ),
+    "headless-shell": Part(
+        "Chromium's headless shell",
+        "tests of the pages in half the processor time",
+        "faster",
+        ("chromium-headless-shell",),
+        "",
+        lambda: sys.platform == "darwin" or bool(headless_shell()),
     ),
     "libatomic": Part(
         "libatomic",

@@ -18,6 +18,7 @@ from development.compose_check import stand_ins
 from development.compose_check.project import production_values
 from settings import Settings
 from settings.production import Finding, Process, findings
+from settings.traces import are_traces_exported
 
 ROOT = Path(__file__).parent.parent
 SOURCES = {
@@ -168,6 +169,24 @@ def test_every_cmi_variable_is_one_that_the_settings_know() -> None:
     known = {name for name, _, _ in Settings.variables()}
     for text in (*SOURCES.values(), "\n".join(DEVELOPMENT_ENV)):
         assert set(re.findall(r"\bCMI_[A-Z_]*[A-Z]\b", _without_comments(text))) <= known
+
+
+def test_every_setting_can_be_given_but_for_those_of_one_machine() -> None:
+    passed = {name for service in PROCESSES for name in SERVICES[service]["environment"]}
+    of_one_machine = {"CMI_MAIL_DIR", "CMI_SANDBOX", "CMI_FACTOR_EXEMPT"}
+    assert {name for name, _, _ in Settings.variables()} - passed == of_one_machine
+    # left empty they have their defaults
+    for service in PROCESSES:
+        given = environment(service)
+        without_empty = {name: value for name, value in given.items() if value}
+        assert Settings.from_env(given) == Settings.from_env(without_empty)
+
+
+@pytest.mark.parametrize("service", PROCESSES)
+def test_traces_are_exported_if_a_collector_is_named(service: Process) -> None:
+    collector = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector.haendler.ch:4318"}
+    assert are_traces_exported(environment(service, collector))
+    assert not are_traces_exported(environment(service))
 
 
 @pytest.mark.parametrize("service", PROCESSES)
@@ -332,6 +351,29 @@ def test_workers_are_versioned_if_their_build_is_named() -> None:
     assert Settings.from_env(environment("worker")).build_id is None
 
 
+def test_policies_come_from_a_folder_of_the_host_and_are_the_same_for_all() -> None:
+    mounts = [
+        volume
+        for service in PROCESSES
+        for volume in SERVICES[service]["volumes"]
+        if isinstance(volume, dict)
+    ]
+    assert mounts[0] == mounts[1]
+    source, target = mounts[0]["source"], mounts[0]["target"]
+    assert interpolated(source, {"POLICY_FOLDER": "/srv/cmi"}) == "/srv/cmi"
+    # without a folder of its own an installation starts, and reads no policy
+    assert (ROOT / interpolated(source, {})).is_dir()
+    named = {"CMI_POLICY": f"{target}/standard.toml", "CMI_POLICIES": f"{target}/policies"}
+    for service in PROCESSES:
+        settings = Settings.from_env(environment(service, named))
+        assert (str(settings.policy), str(settings.policies)) == tuple(named.values())
+        standard = Settings.from_env(environment(service))
+        assert (standard.policy, standard.policies) == (None, None)
+    documented = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    for name, value in {**named, "POLICY_FOLDER": "/srv/cmi"}.items():
+        assert f"{name}={value}\n" in documented
+
+
 def test_commands_name_what_is_in_the_repository() -> None:
     assert SERVICES["worker"]["command"] == ["python", "worker.py"]
     assert (ROOT / "worker.py").is_file()
@@ -361,7 +403,12 @@ def test_what_is_mounted_is_declared_and_nothing_listens_to_the_world(
 ) -> None:
     for service in given["services"].values():
         for volume in service.get("volumes", []):
-            assert volume.split(":")[0] in given["volumes"]
+            if isinstance(volume, str):
+                assert volume.split(":")[0] in given["volumes"]
+            else:  # a folder of the host: only what is there, and only to read
+                assert volume["type"] == "bind"
+                assert volume["read_only"] is True
+                assert volume["bind"] == {"create_host_path": False}
         for config in service.get("configs", []):
             assert config["source"] in given["configs"]
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))

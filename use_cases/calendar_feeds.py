@@ -26,12 +26,17 @@ _LONGEST_SECRET = 200
 
 
 class Reading(NamedTuple):
-    """The calendar behind an address. `tag` identifies its content, which is the same since `changed_at`."""
+    """The calendar behind an address. `tag` identifies its content, which is the same since `changed_at`.
+
+    `last_modified`: the first whole second after that, in which HTTP counts; None until it has come, since the content
+    may change again before.
+    """
 
     subscriber: Subscriber
     principal: Principal
     tag: str
     changed_at: datetime
+    last_modified: datetime | None
     removed: tuple[RemovedEntry, ...]
 
 
@@ -93,8 +98,11 @@ class CalendarFeedUseCases:
         removed = await self._entries.removed(subscriber.partner_id, since, only)
         people = await self._people(person, [each.sp_id for each in versions])
         tag = _tag(subscriber, self._public_url, versions, removed, people)
-        changed_at = await self._feeds.note_read(subscriber, hash_of(secret), tag, now)
-        return Reading(subscriber, _principal(subscriber), tag, changed_at, removed)
+        changed_at = await self._feeds.note_read(subscriber, hash_of(secret), tag, self._clock())
+        second = changed_at.replace(microsecond=0) + timedelta(seconds=1)
+        # `now` is from before the content was read: what changed since is newer than `second`.
+        shown = second if second <= now else None
+        return Reading(subscriber, _principal(subscriber), tag, changed_at, shown, removed)
 
     async def content(self, reading: Reading) -> bytes:
         """The calendar as an iCalendar file."""

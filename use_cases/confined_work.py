@@ -4,7 +4,8 @@ import asyncio
 import base64
 import logging
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from weakref import WeakValueDictionary
 
 from documents.confined import ConfinedError
 from documents.picture import new_picture
@@ -19,9 +20,9 @@ from words.dates import format_instant, format_period
 logger = logging.getLogger("cmi.on_site")
 
 AT_ONCE = 2
-"""How many pictures or protocols one process makes at once; each takes a processor core."""
+"""How many pictures or protocols one process makes at once, of different partners; each takes a processor core."""
 TURN_SECONDS = 20.0
-"""How long a caller waits for its turn."""
+"""How long a caller waits for its turn, behind others of its partner and behind other partners."""
 
 
 class NotNow(Exception):
@@ -29,43 +30,51 @@ class NotNow(Exception):
 
 
 class ConfinedWork:
-    """Runs the confined processes for pictures and protocols. `clamd`: the address of the virus scanner, or None."""
+    """Runs the confined processes for pictures and protocols. `clamd`: the address of the virus scanner, or None.
+
+    A partner has one turn at a time: files that take long and cannot be read then leave the others a turn.
+    """
 
     def __init__(self, clamd: str | None) -> None:
         self._clamd = clamd
         self._turns = asyncio.Semaphore(AT_ONCE)
+        # The lock of a partner exists as long as somebody has it or waits for it.
+        self._of_partner: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def picture(self, content: bytes) -> Picture:
+    async def picture(self, content: bytes, partner_id: str) -> Picture:
         """The picture in a file that somebody sent, as a new JPEG without metadata.
+
+        `partner_id`: who has the order that it belongs to.
 
         Raises:
             InvalidCommand: it is no picture that can be read, or is too large.
             NotNow: it was not read.
         """
-        async with self._turn():
+        async with self._turn(partner_id):
             if self._clamd is not None and await scan(content, self._clamd) is not None:
                 raise InvalidCommand("photo", "photo_has_virus")
             return await new_picture(content)
 
     async def protocol(self, data: ProtocolData) -> bytes:
         """The PDF of a protocol. Raises `NotNow`."""
-        async with self._turn():
+        async with self._turn(data.version.partner_id):
             return await protocol_confined(data)
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(TURN_SECONDS):
-                await self._turns.acquire()
-        except TimeoutError:
-            raise NotNow("too many are waiting") from None
-        try:
-            yield
-        except (ConfinedError, ScannerAway) as error:
-            logger.warning("a picture or protocol was not made: %s", error)
-            raise NotNow(type(error).__name__) from None
-        finally:
-            self._turns.release()
+    async def _turn(self, partner_id: str) -> AsyncIterator[None]:
+        of_partner = self._of_partner.setdefault(partner_id, asyncio.Lock())
+        async with AsyncExitStack() as taken:
+            try:
+                async with asyncio.timeout(TURN_SECONDS):
+                    await taken.enter_async_context(of_partner)
+                    await taken.enter_async_context(self._turns)
+            except TimeoutError:
+                raise NotNow("too many are waiting") from None
+            try:
+                yield
+            except (ConfinedError, ScannerAway) as error:
+                logger.warning("a picture or protocol was not made: %s", error)
+                raise NotNow(type(error).__name__) from None
 
 
 def protocol_data(

@@ -208,6 +208,14 @@ class MessageUseCases:
         looked_at(principal, (each.placement.sp_id for each in found.items))
         return found
 
+    async def overdue_answers(
+        self, principal: Principal, sp_ids: Collection[str]
+    ) -> frozenset[str]:
+        """Those of these orders that operations should have answered by now; none for other roles."""
+        if principal.role not in access.MAY["close_message"]:
+            return frozenset()
+        return await self._messages.overdue_answers(sp_ids, self._clock())
+
     async def _due(self, order: Order, now: datetime) -> datetime | None:
         policy = await self._policy(order)
         today = now.astimezone(ZoneInfo(policy.office.timezone)).date()

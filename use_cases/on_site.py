@@ -224,8 +224,8 @@ class OnSite:
         """
         access.check(principal, "write_on_site")
         self._check_possible(principal, order, "add_photo", why_not_added(order))
-        picture = await self._work.picture(content)
         partner_id = order.partner.partner_id
+        picture = await self._work.picture(content, partner_id)
         photo = Photo(
             photo_id=f"photo_{random_part(None)}",
             sp_id=order.sp_id,

@@ -1,12 +1,13 @@
-"""The metrics endpoint of a process: its own counts, the figures of operations, and its connection pool."""
+"""The metrics endpoint of a process: its own counts, figures of operations, its connection pool, and certificates."""
 
 import asyncio
 
 from records.database import Database
 from records.statement_times import measure_statements, pool_families
 from settings import Settings
+from settings.certificates import Certificates
 from telemetry.endpoint import Endpoint
-from telemetry.figures import FigureCollector, StateCollector
+from telemetry.figures import Family, FigureCollector, StateCollector
 from telemetry.tracing import tracer
 from use_cases.operating_figures import OperatingMetrics
 
@@ -20,10 +21,19 @@ def metrics_endpoint(settings: Settings, database: Database) -> Endpoint:
         measure_statements()
     if settings.metrics is None:
         return Endpoint(None)
-    operating = OperatingMetrics(database)
+    operating, certificates = OperatingMetrics(database), Certificates()
 
     return Endpoint(
         settings.metrics,
         FigureCollector(operating.read, asyncio.get_running_loop()),
-        StateCollector(lambda: pool_families(database)),
+        StateCollector(lambda: (*pool_families(database), _ends(certificates))),
+    )
+
+
+def _ends(certificates: Certificates) -> Family:
+    return Family(
+        "cmi_certificate_end_timestamp_seconds",
+        "Until when certificates towards Temporal and PostgreSQL are valid, as Unix time.",
+        ("certificate",),
+        {(name,): end.timestamp() for name, end in certificates.ends().items()},
     )

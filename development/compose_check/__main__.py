@@ -33,7 +33,14 @@ from development.compose_check.engine import (
     base_system,
     run_in_namespaces,
 )
-from development.compose_check.project import HOST, NAMESPACE, Project, check, production_values
+from development.compose_check.project import (
+    HOST,
+    NAMESPACE,
+    Project,
+    check,
+    production_values,
+    write_policies,
+)
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEVELOPMENT = ("docker-compose.yml", "docker-compose.development.yml")
@@ -117,7 +124,7 @@ def env_file(folder: Path, values: dict[str, str]) -> Iterator[Path]:
 
 def check_production(engine: Engine, folder: Path, step: Steps) -> None:
     """docker-compose.yml as it is run in production."""
-    values = production_values()
+    values = {**production_values(), "POLICY_FOLDER": str(write_policies(folder))}
     with env_file(folder, values) as file:
         project = Project(engine, file)
         try:
@@ -126,6 +133,7 @@ def check_production(engine: Engine, folder: Path, step: Steps) -> None:
             step("everything is up and healthy", project.up)
             step("start order", lambda: proofs.start_order(project))
             step("confinement", lambda: proofs.confinement(project))
+            step("policies", lambda: proofs.policies(project))
             step("networks", lambda: proofs.networks_apart(project))
             step("ports", lambda: proofs.published(project, {"127.0.0.1:8000"}))
             step("roles of the database", lambda: proofs.roles(project, values))

@@ -16,6 +16,23 @@ HOST = "10.0.2.100"
 """The address of this machine in its namespace, as slirp4netns gives it: the containers see it as the world outside."""
 NAMESPACE = "cmi"
 """The namespace in Temporal. It is not `default`, which the development server makes by itself."""
+POLICIES = {
+    "standard.toml": '[deadlines]\naccept = "7 working days"\n',
+    "policies/saturdays.toml": "[calendar]\nsaturday_is_working_day = true\n",
+}
+"""The policies of this installation, as files of a folder of the host."""
+
+
+def write_policies(folder: Path) -> Path:
+    """Write the files of `POLICIES` below this folder, for everybody to read. Returns their folder."""
+    own = folder / "policies-of-the-host"
+    for name, text in POLICIES.items():
+        path = own / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o644)
+        path.parent.chmod(0o755)
+    return own
 
 
 def production_values() -> dict[str, str]:
@@ -38,6 +55,8 @@ def production_values() -> dict[str, str]:
         "CMI_ENCRYPTION_KEYS": new_key("check"),
         "CMI_SECRET_KEY": secrets.token_urlsafe(32),
         "TEMPORAL_NAMESPACE": NAMESPACE,
+        "CMI_POLICY": "/etc/cmi/standard.toml",
+        "CMI_POLICIES": "/etc/cmi/policies",
     }
 
 

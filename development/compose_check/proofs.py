@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from development.compose_check.engine import run
-from development.compose_check.project import HOST, Project, check
+from development.compose_check.project import HOST, POLICIES, Project, check
 
 OURS = ("migrate", "web", "worker")
 """The services that run the image of the Dockerfile."""
@@ -48,6 +48,12 @@ for target in sys.argv[1:]:
     reached.append(target)
 print(json.dumps(reached))
 """
+_POLICIES = """
+import json
+from settings import Settings
+read = Settings.from_env().load_policies()
+print(json.dumps([str(read.standard.deadlines.accept), sorted(read.named)]))
+"""
 
 
 def what_is_missing_is_named(project: Project) -> str:
@@ -65,8 +71,16 @@ def what_is_missing_is_named(project: Project) -> str:
         ok=False,
     )
     check(said.returncode and "is missing a value" in said.stderr, f"it should refuse: {said}")
-    given = ("--rm", "--no-deps", "--env", "CMI_PUBLIC_URL=http://cmi.haendler.ch")
     files = ("compose", "--env-file", str(project.env_file), "--file", project.files[0])
+    nowhere = {"POLICY_FOLDER": "/srv/nowhere"}
+    refused = project.engine.docker(
+        *files, "run", "--rm", "--no-deps", "web", env=nowhere, ok=False
+    )
+    check(
+        refused.returncode and "/srv/nowhere" in refused.stderr,
+        f"a folder that does not exist should be named: {refused}",
+    )
+    given = ("--rm", "--no-deps", "--env", "CMI_PUBLIC_URL=http://cmi.haendler.ch")
     refused = project.engine.docker(*files, "run", *given, "web", ok=False)
     check(
         refused.returncode == 2 and "CMI_PUBLIC_URL" in refused.stderr,
@@ -100,7 +114,7 @@ def start_order(project: Project) -> str:
 
 def confinement(project: Project) -> str:
     """Our processes have an ordinary user and no capabilities, and write only where they must."""
-    folders = {"/", "/app", "/opt/cmi", "/etc", "/tmp", "/var/lib/cmi"}
+    folders = {"/", "/app", "/opt/cmi", "/etc", "/etc/cmi", "/tmp", "/var/lib/cmi"}
     writable = {"web": ["/tmp"], "worker": ["/tmp", "/var/lib/cmi"]}
     for each in project.containers():
         if each.service not in writable:
@@ -124,6 +138,16 @@ def confinement(project: Project) -> str:
             )
         check("init" in _status(each.pid)["Name"], f"{each.name} has no init process")
     return "user 10001, no capabilities, read-only roots"
+
+
+def policies(project: Project) -> str:
+    """Web and workers read the policies in the folder of the host: the standard one, and those with a name."""
+    names = sorted(Path(name).stem for name in POLICIES if name.startswith("policies/"))
+    for each in (*project.containers("web"), *project.containers("worker")):
+        said = json.loads(project.engine.docker("exec", each.id, "python", "-c", _POLICIES).stdout)
+        expected = ["7 working days", names]
+        check(said == expected, f"{each.name} reads {said}, expected {expected}")
+    return f"the standard one, {', '.join(names)}"
 
 
 def _status(pid: int) -> dict[str, str]:

@@ -79,11 +79,16 @@ class Login(NamedTuple):
 
 
 @asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    """The system's Chromium. Raises `RuntimeError` if there is none."""
+async def chromium(*, windows: bool = False) -> AsyncIterator[Browser]:
+    """The system's Chromium: its headless shell if that is there. Raises `RuntimeError` if there is none.
+
+    `windows`: with all that a window has, which costs three times as much and is needed for what is not in the page.
+    """
     executable = system_packages.chromium()
     if executable is None:
         raise RuntimeError(system_packages.why_missing("chromium"))
+    if not windows and not os.environ.get("CMI_CHROMIUM"):
+        executable = system_packages.headless_shell() or executable
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=executable, args=_FLAGS)
         try:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from domain.values import Language
 from tests.portal.portal import Portal, chromium, follow
 from tests.server.surroundings import surroundings
+from tests.support.databases import end_servers
 from tests.use_cases.conftest import SECRET_KEY
 from tests.web.site import PATH, POLICY, site
 from use_cases.principal import Role
@@ -74,10 +75,18 @@ async def take(folder: Path, wanted: list[str]) -> None:
                     if shot.act:
                         await follow(page.locator(shot.act))
                     path = folder / f"{shot.name}-{device}.png"
+                    # as high as the page, so that what sticks to the window's edge covers nothing
+                    size = page.viewport_size
+                    assert size is not None
+                    height = await page.evaluate("document.documentElement.scrollHeight")
+                    await page.set_viewport_size({"width": size["width"], "height": height})
                     await page.screenshot(path=path, full_page=True)
                     print(path)
             await surfer.check()
 
 
 if __name__ == "__main__":
-    asyncio.run(take(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/images"), sys.argv[2:]))
+    try:
+        asyncio.run(take(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/images"), sys.argv[2:]))
+    finally:
+        end_servers()

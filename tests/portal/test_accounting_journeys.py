@@ -13,6 +13,7 @@ from playwright.async_api import expect
 from sqlalchemy import update
 
 from records.tables import settlements
+from tests.portal.kept import kept_settlement
 from tests.portal.portal import Portal, axe, fits, follow, press
 from tests.portal.test_settlements_journeys import fetched, issued, settled
 from tests.support.needs import require
@@ -42,7 +43,7 @@ async def test_the_invoice_is_made_returned_made_again_and_paid(portal: Portal) 
     page = await portal.page("partner", device="phone", javascript=False, partner_id=one.partner_id)
     await page.goto("/settlements")
     number = await settled(page)
-    await issued(page)
+    await issued(portal, page)
     await fits(page)
     await expect(page.get_by_role("link", name="Entwurf ansehen (PDF)")).to_be_visible()
     await page.get_by_label("Ihre Rechnungsnummer").fill("–")
@@ -161,9 +162,10 @@ async def test_the_tables_are_downloaded(portal: Portal) -> None:
 
 
 async def test_the_page_is_for_accounting_alone(portal: Portal) -> None:
-    one, number = await waiting(portal)
+    partner_id = (await firm(portal.site)).partner_id
+    number = await kept_settlement(portal.site, partner_id, issued=True)
     for role in ("operations", "partner"):
-        page = await portal.page(role, partner_id=one.partner_id)  # type: ignore[arg-type]
+        page = await portal.page(role, partner_id=partner_id)  # type: ignore[arg-type]
         for path in (
             "/accounting",
             "/accounting/journal.csv?month=2026-10",
@@ -181,7 +183,7 @@ async def test_what_is_to_be_done_comes_first_and_a_month_adds_up(portal: Portal
     seen = (await held_by.http.get(f"{API}/settlements/{held}")).json()
     uploaded = await held_by.upload(held, paper_of(seen, seen["total"], iban=OTHER))
     assert uploaded.json()["accounting_decides"], uploaded.text
-    _, late = await waiting(portal)
+    late = await kept_settlement(portal.site, (await firm(portal.site)).partner_id, issued=True)
     overdue = update(settlements).where(settlements.c.settlement_id == late)
     async with portal.site.app.state.database.writing() as connection:
         await connection.execute(overdue.values(invoice_due=datetime(2026, 1, 5, 17, tzinfo=UTC)))

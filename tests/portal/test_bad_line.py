@@ -189,6 +189,16 @@ async def test_the_server_takes_no_kept_form_of_another_person(portal: Portal) -
         assert late.status_code == 409
         assert unquote(late.headers["cmi-refusal"])
         assert "cmi-keep" not in late.headers
+        soon = await http.post(
+            f"/orders/{sp_id}/reminder",
+            data=fields | {"request_id": "M" * 22, "reminder.at": "2026-01-01T17:00"},
+            headers={"CMI-Person": keys[0]},
+            follow_redirects=True,
+        )
+        assert soon.status_code == 200
+        assert "Bitte wählen" in unquote(soon.headers["cmi-refusal"]), (
+            "a notice on the page it leads to"
+        )
 
 
 async def test_a_refusal_is_shown_with_what_was_typed(portal: Portal) -> None:

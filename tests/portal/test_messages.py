@@ -1,12 +1,15 @@
 """Messages on the pages: a question on a phone, its answer, notes that partners never see, what waits for an answer."""
 
 import os
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.async_api import expect
+from sqlalchemy import update
 
-from tests.portal.portal import Portal, axe, fits, press
-from tests.portal.visitor import visitor
+from records.tables import order_messages
+from tests.portal.portal import PARTNER, Portal, axe, fits, press
+from tests.portal.visitor import Visitor, visitor
 from tests.web.site import API
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -144,6 +147,26 @@ async def test_what_needs_no_answer_waits_no_longer(portal: Portal) -> None:
         assert (
             await portal.site.accounting.get(f"{API}/orders/{sp_id}/messages")
         ).status_code == 403
+
+
+async def test_an_overdue_answer_is_marked_in_the_list_and_on_the_order(portal: Portal) -> None:
+    sp_id = await portal.site.new(name="Wartende Kundin")
+    await portal.site.post(portal.site.partner, sp_id, "messages", {"text": "Lift?"})
+    mark = "Antwort überfällig"
+    pages = (f"/orders?partner_id={PARTNER}&q=Wartende", f"/orders/{sp_id}")
+    async with visitor(portal, "operations") as staff, visitor(portal, "partner") as partner:
+
+        async def marked(who: Visitor) -> list[bool]:
+            return [mark in (await who.get(page)).text for page in pages]
+
+        assert await marked(staff) == [False, False]
+        late = update(order_messages).where(order_messages.c.sp_id == sp_id)
+        late = late.values(due=datetime.now(UTC) - timedelta(minutes=1))
+        await portal.site.app.state.database.write(lambda connection: connection.execute(late))
+        assert await marked(staff) == [True, True]
+        assert await marked(partner) == [False, False]
+        await portal.site.post(portal.site.operations, sp_id, "messages", {"text": "Ja."})
+        assert await marked(staff) == [False, False]
 
 
 async def test_a_long_thread_begins_with_its_last_messages(portal: Portal) -> None:

@@ -45,7 +45,13 @@ async def test_a_visit_from_photo_to_signature(portal: Portal, javascript: bool)
     await portal.site.brought(sp_id, "confirm_execution")
     phone = await portal.page("partner", device="phone", javascript=javascript)
     await phone.goto(f"/orders/{sp_id}")
-    await phone.get_by_label("Foto hinzufügen").set_input_files(_CAMERA)  # type: ignore[arg-type]
+    camera, chosen = (
+        phone.get_by_label("Mit der Kamera aufnehmen"),
+        phone.get_by_label("Foto hinzufügen"),
+    )
+    await expect(camera).to_be_visible()
+    assert await chosen.get_attribute("capture") is None, "a phone would offer the camera only"
+    await (chosen if javascript else camera).set_input_files(_CAMERA)  # type: ignore[arg-type]
     if not javascript:
         await press(phone, "Foto speichern")
     await expect(phone.get_by_role("status")).to_contain_text("Das Foto ist gespeichert.")

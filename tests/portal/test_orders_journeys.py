@@ -3,11 +3,13 @@
 import re
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, expect
 
 import words
 from domain.values import LANGUAGES, Language
 from tests.portal.portal import PASSWORD, Device, Portal, axe, fits, follow, press, usual_day
+from tests.web.site import Site
 from web.security import session_cookie
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -33,14 +35,14 @@ async def test_from_the_overview_to_the_execution(portal: Portal) -> None:
     site, sp_id = portal.site, await portal.site.new(name="Rosa Blanc")
     page = await portal.page("partner")
     await page.goto("/")
-    await look(page)
+    await fits(page)
     await follow(page.get_by_role("button", name=f"Akzeptieren {sp_id}"))
     await says(page, "Auftrag akzeptiert. Als Nächstes rufen Sie die Kundschaft an.")
     call = page.get_by_role("link", name="Anrufen: +41 44 555 01 02")
     await expect(call).to_have_attribute("href", "tel:+41445550102")
     where = page.get_by_role("link", name="Langstrasse 12")
     await expect(where).to_have_attribute("rel", "noreferrer noopener")
-    await look(page)
+    await fits(page)
 
     await page.get_by_label("Erreicht", exact=True).check()
     await page.locator("#contact").get_by_label("Bemerkung").fill("Kommt gern\nam Morgen")
@@ -61,7 +63,7 @@ async def test_from_the_overview_to_the_execution(portal: Portal) -> None:
     await site.reaches(sp_id, "set_appointment")
     await page.goto("/")
     await follow(page.get_by_role("link", name=f"Termin setzen {sp_id}"))
-    await look(page)
+    await fits(page)
     day = usual_day().isoformat()
     await page.get_by_label("Datum").fill(day)
     await page.get_by_label("Beginn").fill("10:00")
@@ -84,7 +86,7 @@ async def test_from_the_overview_to_the_execution(portal: Portal) -> None:
     await page.get_by_label("Beginn").fill("11:00")
     await page.get_by_label("Die Kundschaft", exact=True).check()
     await page.get_by_label("Grund für den neuen Termin").fill("Kundschaft ist erst dann da")
-    await look(page)
+    await fits(page)
     await press(page, "Neuen Termin speichern")
     await expect(page.locator(".timeline")).to_contain_text(
         "Kundentermin auf Wunsch der Kundschaft verschoben auf"
@@ -100,7 +102,7 @@ async def test_from_the_overview_to_the_execution(portal: Portal) -> None:
     await look(page)
     await page.goto("/orders?status=completed")
     await expect(page.get_by_role("link", name="Rosa Blanc")).to_be_visible()
-    await look(page)
+    await fits(page)
 
 
 async def test_a_rejection_on_a_phone_without_javascript(portal: Portal) -> None:
@@ -234,29 +236,33 @@ async def test_hostile_text_is_text(portal: Portal, device: Device) -> None:
             await expect(page.locator(".job")).not_to_have_count(0)
         await expect(page).to_have_title(re.compile("CMI$"))
         assert await page.locator("main script, main img").count() == 0
-        await look(page)
+        await (look if device == "phone" else fits)(page)  # it is the narrow window that it breaks
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-async def test_every_page_in_every_language(portal: Portal, language: Language) -> None:
-    site = portal.site
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def paths(portal_site: Site) -> list[str]:
+    """The pages of orders: the overview, lists, and an order in each state in which its partner has to do something."""
+    site = portal_site
     for_each = {"new": await site.new(), "check_requirements": await site.new()}
     await site.do(site.partner, for_each["check_requirements"], "accept")
     for status in ("set_appointment", "confirm_execution"):
         for_each[status] = await site.new()
         await site.brought(for_each[status], status)
-    paths = ["/", "/orders", "/orders?q=nothing+like+it"]
-    paths += [f"/orders/{sp_id}" for sp_id in for_each.values()]
+    orders = [f"/orders/{sp_id}" for sp_id in for_each.values()]
+    return ["/", "/orders", "/orders?q=nothing+like+it", *orders]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_every_page_in_every_language(
+    portal: Portal, paths: list[str], language: Language
+) -> None:
     # Colours and roles are the same in all languages; what differs is how long the words are.
-    serious = {"de": await portal.page("partner"), "en": await portal.page("partner", dark=True)}
-    phone = await portal.page("partner", language, device="phone")
-    for page, check in (
-        (phone, fits),
-        *([(serious[language], look)] if language in serious else []),
-    ):
+    pages = [(await portal.page("partner", language, device="phone"), fits)]
+    if language in ("de", "en"):
+        pages.append((await portal.page("partner", dark=language == "en"), look))
+    for page, check in pages:
         for path in paths:
             await page.goto(path)
-            for fold in await page.locator("main details:not([open]) > summary").all():
-                if await fold.is_visible():
-                    await fold.click()
+            folds = "document.querySelectorAll('main details').forEach((each) => each.open = true)"
+            await page.evaluate(folds)
             await check(page)

@@ -10,8 +10,10 @@ import icalendar
 import pytest
 import pytest_asyncio
 
+from tests.portal.kept import kept
 from tests.portal.portal import Portal, usual_day
 from tests.portal.visitor import Visitor, visitor
+from tests.support.builders import COMPLETED, MONDAY, REQUIREMENTS_MET
 from tests.web.firms import firm
 from tests.web.site import PATH, agreed
 from use_cases.orders import TemporalAway
@@ -149,9 +151,8 @@ async def test_an_address_that_cannot_be_is_the_list_all_the_same(partner: Visit
 
 
 async def test_the_menus_lists_have_their_names(portal: Portal, partner: Visitor) -> None:
-    waiting, done = await portal.site.new(), await portal.site.new()
-    await portal.site.brought(waiting, "requirements_met")
-    await portal.site.brought(done, "completed")
+    waiting = await kept(portal.site, *REQUIREMENTS_MET)
+    done = await kept(portal.site, *COMPLETED, at=MONDAY)
     answer = await partner.get("/orders?status=requirements_met")
     assert "<h1>Aufträge mit erfüllten Anforderungen</h1>" in answer.text
     assert waiting in partner.text

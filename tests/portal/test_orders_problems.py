@@ -8,8 +8,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.portal.kept import appointed, kept
 from tests.portal.portal import Device, Portal, axe, fits, follow, press
 from tests.portal.test_settlements_journeys import fetched
+from tests.support.builders import COMPLETED, MONDAY
 from tests.web.site import MET, agreed, tomorrow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -70,7 +72,7 @@ async def test_a_problem_a_hold_and_on_it_goes(
     await staff.goto("/staff/reviews")
     row = staff.get_by_role("row").filter(has_text=sp_id)
     await expect(row).to_contain_text("Kundschaft verschiebt")
-    await look(staff, javascript)
+    await fits(staff)
     await follow(row.get_by_role("link", name="Entscheiden"))
     await staff.get_by_label("Zurückstellen bis zu einem Datum", exact=True).check()
     until = staff.get_by_label("Zurückstellen bis", exact=False).last
@@ -112,7 +114,7 @@ async def test_declined_orders_go_to_another_partner(
     for sp_id in sp_ids:
         await page.goto(f"/orders/{sp_id}")
         await page.get_by_text("Auftrag ablehnen").first.click()
-        await look(page, javascript)
+        await fits(page)
         await page.get_by_label("Keine Kapazität").check()
         await press(page, "Auftrag ablehnen")
         await says(page, "Sie haben den Auftrag abgelehnt.")
@@ -128,7 +130,7 @@ async def test_declined_orders_go_to_another_partner(
     await expect(staff.locator(".now")).to_contain_text("Keine Kapazität")
     await look(staff, javascript)
     await staff.goto("/staff")
-    await look(staff, javascript)
+    await fits(staff)
     await staff.goto("/staff/unassigned")
     for sp_id in sp_ids:
         row = staff.get_by_role("row").filter(has_text=sp_id)
@@ -150,8 +152,8 @@ async def test_declined_orders_go_to_another_partner(
 
 async def test_open_orders_of_a_partner_are_given_to_another(portal: Portal) -> None:
     site = portal.site
-    opened, done = await site.new(name="Umteilung eins"), await site.new(name="Umteilung zwei")
-    await site.brought(done, "completed")
+    opened = await site.new(name="Umteilung eins")
+    done = await kept(site, *COMPLETED, at=MONDAY, name="Umteilung zwei")
     page = await portal.page("operations")
     await page.goto("/orders?q=umteilung&partner_id=elektro-huber")
     await expect(page.get_by_label(f"{done} auswählen")).to_have_count(0)
@@ -267,11 +269,11 @@ async def test_executed_early_and_taken_back(
     await expect(page.get_by_role("button", name="Ausführung bestätigen")).to_have_count(0)
     await page.get_by_text("Schon ausgeführt?").click()
     await expect(page.locator("#execution")).to_contain_text("wirklich früher ausgeführt?")
-    await look(page, javascript)
+    await fits(page)
     await press(page, "Ja, früher ausgeführt")
     await says(page, "Ausführung bestätigt.")
     await expect(page.locator(".known")).to_contain_text("(vor dem Termin)")
-    await look(page, javascript)
+    await fits(page)
     await press(page, "Bestätigung zurücknehmen")
     await says(page, "Die Bestätigung ist zurückgenommen.")
     await site.reaches(sp_id, "confirm_execution")
@@ -328,14 +330,17 @@ async def test_orders_of_one_sales_order_are_together(portal: Portal) -> None:
 
 async def test_another_appointment_at_the_same_time_is_shown(portal: Portal) -> None:
     site = portal.site
-    sp_ids = [await site.new() for _ in range(2)]
-    for sp_id in sp_ids:
-        await site.brought(sp_id, "set_appointment")
-    when = {"start": tomorrow(13, 40), "end": tomorrow(15, 40), "unusual": True}
-    await site.do(site.partner, sp_ids[0], "appointment", when)
+    start = datetime.fromisoformat(tomorrow(13, 40))
+    other = await kept(site, *appointed(start, start + timedelta(hours=2)))
+    sp_id = await site.new()
+    await site.brought(sp_id, "set_appointment")
     page = await portal.page("partner")
-    await page.goto(f"/orders/{sp_ids[1]}")
-    for label, text in (("Datum", when["start"][:10]), ("Beginn", "14:00"), ("Ende", "16:00")):
+    await page.goto(f"/orders/{sp_id}")
+    for label, text in (
+        ("Datum", start.date().isoformat()),
+        ("Beginn", "14:00"),
+        ("Ende", "16:00"),
+    ):
         await page.get_by_label(label, exact=True).fill(text)
     await press(page, "Termin speichern")
     if await page.get_by_label("Der Termin ist so vereinbart").count():  # a Sunday or a holiday
@@ -343,7 +348,7 @@ async def test_another_appointment_at_the_same_time_is_shown(portal: Portal) -> 
         await press(page, "Termin speichern")
     await says(page, "Der Kundentermin ist gespeichert.")
     await expect(page.locator(".attention")).to_contain_text("Zur selben Zeit ist ein anderer")
-    await expect(page.locator(".attention")).to_contain_text(sp_ids[0])
+    await expect(page.locator(".attention")).to_contain_text(other)
     await look(page)
 
 
@@ -358,7 +363,7 @@ async def test_the_list_is_sorted_and_downloaded_as_it_is_filtered(portal: Porta
         await expect(page.locator(".job")).to_have_count(2)
         await expect(page.locator(".job").first).to_contain_text(first)
         await expect(page.locator(".job").first).to_contain_text("von heute")
-        await look(page)
+        await look(page, device == "desktop")
         await page.goto("/orders?q=tabelle&partner_id=elektro-huber&sort=newest")
         await expect(page.locator(".job").first).to_contain_text(second)
     address = await page.get_by_role("link", name="Liste herunterladen (CSV)").get_attribute("href")

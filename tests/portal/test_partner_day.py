@@ -8,9 +8,10 @@ from playwright.async_api import Page, expect
 
 from domain.orders.order import Status
 from records.worklist import Job, Section
+from tests.portal.kept import kept
 from tests.portal.portal import Portal, axe, fits, follow
 from tests.portal.visitor import visitor
-from tests.support.builders import placement
+from tests.support.builders import ACCEPTED, TRANSMITTED, placement
 from tests.web.firms import firm
 from web.portal.orders.overview import grouped
 
@@ -152,11 +153,10 @@ async def test_after_an_error_the_focus_is_in_the_field_that_it_names(portal: Po
 
 async def test_thirty_orders_are_five_screens_of_a_phone(portal: Portal) -> None:
     fresh = await firm(portal.site)
-    states = ("new", "check_requirements", "set_appointment")
     for number in range(30):
-        sp_id = await portal.site.new(partner_id=fresh.partner_id, name=f"Kundin Nummer {number}")
-        if states[number % 3] != "new":
-            await portal.site.do(fresh.http, sp_id, "accept", {})
+        steps = ACCEPTED if number % 3 else TRANSMITTED
+        name = f"Kundin Nummer {number}"
+        await kept(portal.site, *steps, partner_id=fresh.partner_id, name=name)
     page = await portal.page("partner", device="phone", partner_id=fresh.partner_id)
     await page.set_viewport_size({"width": 390, "height": 844})
     for path, shown in (("/", 30), ("/orders", 25)):
@@ -166,8 +166,14 @@ async def test_thirty_orders_are_five_screens_of_a_phone(portal: Portal) -> None
         assert await page.locator(".job").count() == shown
         assert await page.evaluate("document.documentElement.scrollHeight") <= 5 * 844
         assert await page.evaluate(LINES) == [2] * shown
+    staff = await portal.page("operations", device="phone")
+    await staff.goto(f"/orders?partner_id={fresh.partner_id}")
+    await fits(staff)
+    await axe(staff)
+    assert max(await staff.evaluate(LINES)) <= 3, "those of operations have the partner, too"
     await page.goto("/")
     if folder := os.environ.get("PORTAL_PICTURES"):
+        await staff.screenshot(path=f"{folder}/staff.png", full_page=True)
         await page.screenshot(path=f"{folder}/phone.png")
         await page.set_viewport_size({"width": 1280, "height": 900})
         await page.screenshot(path=f"{folder}/desk.png")

@@ -2,6 +2,7 @@
 
 import io
 import os
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import get_args
 
@@ -10,8 +11,10 @@ from playwright.async_api import Page, expect
 from pypdf import PdfReader
 
 from domain.values import Language
+from tests.portal.kept import appointed, kept
 from tests.portal.portal import Portal, axe, fits
 from tests.portal.visitor import visitor
+from tests.web.site import tomorrow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -39,7 +42,8 @@ async def test_a_sheet_is_one_page_in_each_language(portal: Portal) -> None:
         (text,) = await _printed(page, f"sheet-{language}")
         for shown in (sp_id, "Frieda Blatt-Papier", "Hund im Garten!"):
             assert shown in text
-        await axe(page)
+        if language == "de":  # roles and colours are the same in all languages
+            await axe(page)
     page = await portal.page("operations", "fr", device="phone")
     await page.goto(f"/orders/{sp_id}/sheet")
     await expect(page.locator("html")).to_have_attribute("lang", "de")  # the partner's
@@ -49,11 +53,12 @@ async def test_a_sheet_is_one_page_in_each_language(portal: Portal) -> None:
 
 
 async def test_the_sheets_of_a_day_are_a_page_each_the_earliest_first(portal: Portal) -> None:
-    orders = [await portal.site.new(name=name) for name in ("Erste Kundin", "Zweiter Kunde")]
-    for sp_id in orders:
-        await portal.site.brought(sp_id, "confirm_execution")
-    seen = (await portal.site.operations.get(f"/api/v1/orders/{orders[0]}")).json()
-    day = seen["appointment"]["start"][:10]
+    start = datetime.fromisoformat(tomorrow())
+    day = start.date()
+    agreed = appointed(start, start + timedelta(hours=2))
+    orders = [
+        await kept(portal.site, *agreed, name=name) for name in ("Erste Kundin", "Zweiter Kunde")
+    ]
     page = await portal.page("partner")
     await page.goto(f"/orders/sheets?day={day}")
     texts = await _printed(page, "sheets")

@@ -11,6 +11,7 @@ import httpx
 from domain.values import Language
 from tests.portal.portal import PARTNER, PASSWORD, Portal
 from tests.support.limits import WAIT_LIMIT
+from tests.web.site import NO_AUTHORITIES
 from use_cases.principal import Role
 from web.security import session_cookie
 
@@ -66,7 +67,7 @@ async def visitor(
     session = await state.accounts.sessions.log_in(login.email, PASSWORD, "2001:db8::77")
     cookies = {session_cookie(state.settings): session.secret}
     async with httpx.AsyncClient(
-        base_url=portal.site.address, cookies=cookies, timeout=WAIT_LIMIT
+        base_url=portal.site.address, cookies=cookies, timeout=WAIT_LIMIT, verify=NO_AUTHORITIES
     ) as http:
         one = Visitor(http)
         await one.get("/account")

@@ -10,17 +10,27 @@ from records.database import Database
 from tests.support.databases import Copy, as_text, execute, postgres_server, records_of_a_test
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """The URL of a database without tables, on each of the two."""
-    if request.param == "sqlite":
-        yield f"sqlite+aiosqlite:///{tmp_path / 'records' / 'cmi.db'}"
-        return
+@pytest.fixture
+def empty_sqlite_url(tmp_path: Path) -> str:
+    """The URL of a file that does not exist."""
+    return f"sqlite+aiosqlite:///{tmp_path / 'records' / 'cmi.db'}"
+
+
+@pytest.fixture
+async def empty_postgres_url() -> AsyncIterator[str]:
+    """The URL of a PostgreSQL database without tables."""
     server = postgres_server()
     name = f"cmi_test_{uuid.uuid4().hex}"
     await execute(server, f"CREATE DATABASE {name}")
     yield as_text(server.set(database=name))
     await execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["empty_sqlite_url", "empty_postgres_url"], ids=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a database without tables, on each of the two."""
+    url: str = request.getfixturevalue(request.param)
+    return url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

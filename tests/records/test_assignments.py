@@ -3,7 +3,7 @@
 import asyncio
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, text
 
 from contracts.activities import Snapshot
 from domain.orders.commands import Reassign
@@ -16,7 +16,7 @@ from records.database import Database
 from records.order_lists import OrderFilter
 from records.orders import Orders
 from records.partners import Partners
-from records.tables import order_assignments, orders
+from records.tables import order_assignments, orders, person_mails, users
 from tests.activities.conftest import partner
 from tests.support.builders import MONDAY, TRANSMITTED, assignee, intake, lived
 from tests.support.users import add_user
@@ -144,3 +144,44 @@ async def test_two_orders_change_hands_at_once(database: Database) -> None:
                 for sp_id, user_id in zip(sp_ids, who, strict=True)
             ]
             assert set(await asyncio.gather(*map(assignments.assign, wanted))) == {"assigned"}
+
+
+async def test_a_login_removed_in_the_moment_in_which_its_order_is_taken_away(
+    database: Database,
+) -> None:
+    await people(database)
+    await save(database)
+    assignments = Assignments(database)
+    accounts = AccountRecords(database)
+    for user_id in ("usr_hans", "usr_rita"):
+        await accounts.passwords.set(user_id, "no hash", MONDAY)
+    for number, take_away in enumerate(
+        (
+            lambda: assignments.clear("SP-1", HUBER, "usr_rita", LATER),
+            lambda: assignments.assign(to("usr_rita")),
+            lambda: save(database, AWAY),
+        )
+    ):
+        leaver = f"usr_{number}"
+        await add_user(
+            accounts, leaver, "partner", HUBER, f"{number}@firm.example", "N", "de", MONDAY
+        )
+        await accounts.passwords.set(leaver, "no hash", MONDAY)
+        assert await assignments.assign(to(leaver)) == "assigned"
+        async with database.writing() as connection:
+            await connection.execute(delete(users).where(users.c.user_id == leaver))
+            taking = asyncio.ensure_future(take_away())
+            while not (database.is_sqlite or await waits_for_lock(database) or taking.done()):
+                await asyncio.sleep(0.01)
+        await taking
+    count = select(func.count()).select_from(person_mails).where(person_mails.c.kind == "changes")
+    assert await database.read(lambda c: c.execute(count).scalar_one()) == 0
+
+
+async def waits_for_lock(database: Database) -> bool:
+    """Whether a transaction of this database waits for another one (PostgreSQL)."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    return await database.read(lambda c: c.execute(waiting).scalar_one()) > 0

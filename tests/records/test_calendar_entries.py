@@ -4,6 +4,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
+from alembic import command
 from sqlalchemy import event, select
 
 from contracts.activities import Snapshot
@@ -15,7 +16,7 @@ from records.database import Database
 from records.migrate import migrate
 from records.orders import Orders
 from records.tables import calendar_entries
-from tests.records.test_migrate import alembic
+from tests.records.test_migrate import stepped
 from tests.support.builders import (
     AGREED,
     BILLED,
@@ -204,8 +205,8 @@ async def test_the_migration_makes_the_entries_of_the_orders_there_are(empty_url
     before = await held()
     assert [row[0] for row in before] == ["SP-1", "SP-2", "SP-4"]
     await kept.database.close()
-    await alembic(empty_url, "downgrade", "0032-1")
-    await alembic(empty_url, "upgrade", "head")
+    await stepped(empty_url, command.downgrade, "0032-1")
+    await stepped(empty_url, command.upgrade, "head")
     kept = Kept(Database(empty_url))
     assert await held() == before
     await kept.database.close()

@@ -1,6 +1,7 @@
 """Connections and transactions: many writers, other processes, and a database that is away."""
 
 import asyncio
+import inspect
 import sqlite3
 import subprocess
 import sys
@@ -163,8 +164,9 @@ async def test_no_increment_is_lost_between_processes(file: Path) -> None:
     """Read, then write: the case in which late locks fail with "database is locked" at once."""
     code = (
         "import asyncio, sys\n"
+        "from sqlalchemy import text\n"
         "from records.database import Database\n"
-        "from tests.records.test_database import _count_up\n"
+        f"{inspect.getsource(_count_up)}\n"
         "async def main():\n"
         "    database = Database(sys.argv[1])\n"
         "    await asyncio.gather(*(_count_up(database, 20) for _ in range(5)))\n"

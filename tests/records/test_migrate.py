@@ -16,7 +16,6 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, select, text
 from sqlalchemy.engine import make_url
 
@@ -82,8 +81,15 @@ async def test_migrations_equal_the_metadata_to_the_letter(
     assert migrated == await schema()
 
 
-async def test_migrate_is_safe_in_many_processes_at_once(empty_url: str) -> None:
-    code = "import asyncio, sys; from records.migrate import migrate; asyncio.run(migrate(sys.argv[1]))"
+async def test_migrate_is_safe_in_many_processes_at_once(
+    empty_sqlite_url: str, empty_postgres_url: str
+) -> None:
+    code = """
+import asyncio, sys
+from records.migrate import migrate
+for url in sys.argv[1:]:
+    asyncio.run(migrate(url))
+"""
     processes = [
         await asyncio.create_subprocess_exec(
             sys.executable,
@@ -91,7 +97,8 @@ async def test_migrate_is_safe_in_many_processes_at_once(empty_url: str) -> None
             "error",
             "-c",
             code,
-            empty_url,
+            empty_sqlite_url,
+            empty_postgres_url,
             cwd=ROOT,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -100,9 +107,10 @@ async def test_migrate_is_safe_in_many_processes_at_once(empty_url: str) -> None
     for process in processes:
         _, said = await process.communicate()
         assert process.returncode == 0, said.decode()
-    database = Database(empty_url)
-    assert await check_current(database) is None
-    await database.close()
+    for url in (empty_sqlite_url, empty_postgres_url):
+        database = Database(url)
+        assert await check_current(database) is None
+        await database.close()
 
 
 async def test_a_migration_waits_for_a_longer_one_of_another_process(
@@ -148,15 +156,31 @@ async def test_a_migration_that_fails_leaves_nothing(
 
 
 async def test_the_alembic_command_upgrades_and_downgrades(empty_url: str) -> None:
-    for arguments in (["upgrade", "head"], ["check"], ["downgrade", "base"], ["upgrade", "head"]):
-        await alembic(empty_url, *arguments)
+    """The four steps share a process, which loads for a second."""
+    code = """
+from alembic.config import main
+for arguments in ("upgrade head", "check", "downgrade base", "upgrade head"):
+    main(arguments.split(), prog="alembic")
+"""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code,
+        cwd=ROOT,
+        env={**os.environ, "CMI_DATABASE_URL": empty_url},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
     database = Database(empty_url)
     assert await check_current(database) is None
     await database.close()
 
 
-async def test_each_earlier_revision_with_rows_is_upgraded(empty_url: str) -> None:
-    """From the newest revision back, one at a time: what that one has kept of the rows comes forward to the newest."""
+async def test_rows_of_today_come_back_from_each_earlier_revision(empty_url: str) -> None:
+    """On the way back and forward again, each revision has what it kept of the rows.
+
+    `test_upgrades.py` begins with rows that earlier releases wrote.
+    """
     await migrate(empty_url)
     database = Database(empty_url)
     records = Orders(database)
@@ -170,22 +194,19 @@ async def test_each_earlier_revision_with_rows_is_upgraded(empty_url: str) -> No
         AccountRecords(database), "u", "operations", None, "u@x.example", "U", "de", MONDAY
     )
     await database.close()
-    script = ScriptDirectory.from_config(_config())
-    revisions = [each.revision for each in script.walk_revisions()][1:]
-    oldest = revisions.index("0014")  # the first whose way back keeps the documents as they are
-    for revision in revisions[: oldest + 1]:
-        await stepped(empty_url, lambda config, to=revision: command.downgrade(config, to))
-        await stepped(empty_url, lambda config: command.upgrade(config, "head"))
-        database = Database(empty_url)
-        assert await check_current(database) is None
-        for snapshot in snapshots:
-            stored = await Orders(database).get(snapshot.order.sp_id)
-            assert stored is not None
-            assert stored.order == snapshot.order, f"from {revision}"
-        page = await Orders(database).page(OrderFilter(), 10)
-        assert len(page.items) == len(lives)
-        assert sum((await Orders(database).counts(OrderFilter())).values()) == len(lives)
-        await database.close()
+    # The first revision whose way back keeps the documents as they are.
+    await stepped(empty_url, command.downgrade, "0014")
+    await stepped(empty_url, command.upgrade, "head")
+    database = Database(empty_url)
+    assert await check_current(database) is None
+    for snapshot in snapshots:
+        stored = await Orders(database).get(snapshot.order.sp_id)
+        assert stored is not None
+        assert stored.order == snapshot.order
+    page = await Orders(database).page(OrderFilter(), 10)
+    assert len(page.items) == len(lives)
+    assert sum((await Orders(database).counts(OrderFilter())).values()) == len(lives)
+    await database.close()
 
 
 async def test_the_way_back_is_a_backup(tmp_path: Path) -> None:
@@ -197,7 +218,7 @@ async def test_the_way_back_is_a_backup(tmp_path: Path) -> None:
         database = Database(upgraded.owner)
         await Orders(database).save(Snapshot(order=order, events=events))
         await database.close()
-        await stepped(upgraded.owner, lambda config: command.downgrade(config, "-1"))
+        await stepped(upgraded.owner, command.downgrade, "-1")
         before, kept = await contents(upgraded.owner)
         assert len(kept) == len(events)
         server = postgres_server()
@@ -239,13 +260,13 @@ async def ran(program: Path, *arguments: str) -> None:
     assert process.returncode == 0, said.decode()
 
 
-async def stepped(url: str, step: Callable[[Config], None]) -> None:
-    """Run a command of Alembic in this process."""
+async def stepped(url: str, step: Callable[[Config, str], None], revision: str) -> None:
+    """Run a command of Alembic in this process: `command.upgrade` or `command.downgrade`."""
 
     def run(connection: Connection) -> None:
         config = _config()
         config.attributes["connection"] = connection
-        step(config)
+        step(config, revision)
 
     async with locked_connection(url) as connection:
         await connection.run_sync(run)
@@ -257,13 +278,13 @@ async def test_an_older_release_finds_in_one_column_who_did_it_for_whom(empty_ur
     order, events = lived(*TRANSMITTED, (Accept(), Actor(role="operations", name="Anna")))
     await Orders(database).save(Snapshot(order=order, events=events))
     await database.close()
-    await alembic(empty_url, "downgrade", "0009")
+    await stepped(empty_url, command.downgrade, "0009")
     database = Database(empty_url)
     async with database.reading() as connection:
         authors = await connection.execute(text("SELECT by FROM timeline ORDER BY seq"))
         assert list(authors.scalars())[-1] == events[-1].author
     await database.close()
-    await alembic(empty_url, "upgrade", "head")
+    await stepped(empty_url, command.upgrade, "head")
     database = Database(empty_url)
     assert await Orders(database).holds(Snapshot(order=order, events=events))
     await database.close()
@@ -299,8 +320,8 @@ async def test_lines_and_appointments_come_from_the_documents(empty_url: str) ->
     assert before[0] == ("SP-1", "10", begin, begin + timedelta(hours=2))
     assert [row[1:] for row in before[3:]] == [(None, None, None)] * 2
     await database.close()
-    await alembic(empty_url, "downgrade", "0014-1")
-    await alembic(empty_url, "upgrade", "head")
+    await stepped(empty_url, command.downgrade, "0014-1")
+    await stepped(empty_url, command.upgrade, "head")
     database = Database(empty_url)
     assert await held(database) == before
     await database.close()
@@ -315,9 +336,9 @@ async def test_the_grace_of_logins_in_use_begins_with_the_migration(empty_url: s
         await add_user(records, name, "operations", None, email, name, "de", MONDAY)
     assert await records.begin_session("used", "hash", MONDAY, later)
     await database.close()
-    await alembic(empty_url, "downgrade", "0023-1")
+    await stepped(empty_url, command.downgrade, "0023-1")
     began = datetime.now(UTC)
-    await alembic(empty_url, "upgrade", "head")
+    await stepped(empty_url, command.upgrade, "head")
     database = Database(empty_url)
     found = {each.user_id: each for each in await AccountRecords(database).users(None, MONDAY)}
     first = found["used"].first_login_at
@@ -330,19 +351,6 @@ async def test_the_grace_of_logins_in_use_begins_with_the_migration(empty_url: s
     await database.close()
 
 
-async def alembic(url: str, *arguments: str) -> None:
-    """Run the command, which must succeed."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "alembic", *arguments,
-        cwd=ROOT,
-        env={**os.environ, "CMI_DATABASE_URL": url},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    said, _ = await process.communicate()
-    assert process.returncode == 0, said.decode()
-
-
 async def test_the_mails_of_links_move_to_the_table_of_mails(empty_url: str) -> None:
     """No invitation that waits is lost, and the way back has all of it, too."""
     asked, until, retry = (f"2026-10-0{day}T07:00:00.000000Z" for day in (5, 8, 6))
@@ -352,7 +360,7 @@ async def test_the_mails_of_links_move_to_the_table_of_mails(empty_url: str) -> 
         "failed": (None, None, 1),
         "accepted": None,
     }
-    await alembic(empty_url, "upgrade", "0008")
+    await stepped(empty_url, command.upgrade, "0008")
     database = Database(empty_url)
     held = "SELECT user_id, secret_hash, asked_at, expires_at, sent_at, retry_at, attempts FROM links ORDER BY user_id"
     async with database.writing() as connection:
@@ -378,7 +386,7 @@ async def test_the_mails_of_links_move_to_the_table_of_mails(empty_url: str) -> 
                 )
         before = (await connection.execute(text(held))).all()
     await database.close()
-    await alembic(empty_url, "upgrade", "head")
+    await stepped(empty_url, command.upgrade, "head")
     database = Database(empty_url)
     now = datetime(2026, 10, 6, 7, tzinfo=UTC)
     users = await AccountRecords(database).users(None, now)
@@ -387,7 +395,7 @@ async def test_the_mails_of_links_move_to_the_table_of_mails(empty_url: str) -> 
     assert (due.user_id, due.kind, due.recipient) == ("waiting", "invitation", "waiting@x.example")
     assert (due.attempts, due.asked_at) == (3, datetime(2026, 10, 5, 7, tzinfo=UTC))
     await database.close()
-    await alembic(empty_url, "downgrade", "0008")
+    await stepped(empty_url, command.downgrade, "0008")
     database = Database(empty_url)
     async with database.reading() as connection:
         assert (await connection.execute(text(held))).all() == before

@@ -21,9 +21,11 @@ from records.papers import Papers
 from records.settlements import Settlements, StoredSettlement
 from temporal import orders
 from temporal.settlements import start_settlement
-from tests.server.surroundings import Process, Surroundings, eventually, surroundings
+from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.support.builders import COMPLETED, lived, partner_actor
 from tests.support.needs import require
+from tests.support.processes import Process
+from tests.support.rendering import one_process_for_documents
 from tests.workflows.life import DESK
 from use_cases.opening import opening_of
 
@@ -100,13 +102,18 @@ class SettlementOffice:
     # --- orders --------------------------------------------------------------------------------------------------
 
     async def complete(self, sp_ids: Iterable[str], partner_id: str = HUBER) -> list[str]:
-        """Orders that were executed, with their workflows."""
+        """Orders that were executed, with their workflows.
+
+        A few at a time: a transaction that waits for a connection longer than `CONNECT_SECONDS` fails.
+        """
+        turns = asyncio.Semaphore(4)
 
         async def begin(sp_id: str) -> str:
             order, events = lived(*COMPLETED, sp_id=sp_id, partner_id=partner_id)
             carried = Carried(order=order, events=events, unsaved=(), outbox=(), answered={})
-            await orders.revive_order(self.around.client, carried, DESK)
-            await self.around.orders.save(Snapshot(order=order, events=events))
+            async with turns:
+                await orders.revive_order(self.around.client, carried, DESK)
+                await self.around.orders.save(Snapshot(order=order, events=events))
             return sp_id
 
         return list(await asyncio.gather(*(begin(sp_id) for sp_id in sp_ids)))
@@ -185,7 +192,14 @@ class SettlementOffice:
         assert stored is not None
         assert [e.seq for e in stored.events] == list(range(1, stored.settlement.version + 1))
 
-    # --- killing -------------------------------------------------------------------------------------------------
+    # --- workers -------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def worker(self) -> AsyncIterator[None]:
+        """Workers within the test's process, for what is not about processes that die."""
+        with one_process_for_documents():
+            async with self.around.worker(sandbox=False):
+                yield
 
     def hold(self, *gates: str) -> None:
         """Have the worker stop there."""

@@ -3,8 +3,6 @@
 import asyncio
 import os
 import re
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -34,6 +32,7 @@ from tests.support.builders import placement
 from tests.support.databases import records_copy
 from tests.support.empty_tasks import assert_none_has_empty_tasks
 from tests.support.limits import TEST_LIMIT, WAIT_LIMIT
+from tests.support.processes import Process
 from tests.support.waiting import say_what_waits
 from tests.workflows.life import DESK, Life
 from use_cases.input_files import read_items
@@ -85,61 +84,6 @@ async def details(life: Life) -> str:
     return metadata.current_details
 
 
-class Process:
-    """A process of its own. What it prints is in `text`, over all its starts."""
-
-    def __init__(self, command: Sequence[str], env: dict[str, str], log: Path) -> None:
-        self._command = list(command)
-        self._env = env
-        self._log = log
-        self._running: subprocess.Popen[bytes] | None = None
-
-    @property
-    def text(self) -> str:
-        """What it has printed."""
-        return self._log.read_text() if self._log.exists() else ""
-
-    @property
-    def pid(self) -> int:
-        """Its process id. It was started."""
-        assert self._running is not None
-        return self._running.pid
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it was started and has not ended."""
-        return self._running is not None and self._running.poll() is None
-
-    def start(self) -> None:
-        """Start it (again)."""
-        with self._log.open("ab") as log:
-            self._running = subprocess.Popen(
-                self._command, env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
-
-    def kill(self) -> None:
-        """SIGKILL, and wait until it is gone."""
-        if self._running is not None:
-            self._running.kill()
-            self._running.wait(10)
-
-    def terminate(self) -> None:
-        """SIGTERM."""
-        self.send(signal.SIGTERM)
-
-    def send(self, number: int) -> None:
-        """A signal."""
-        assert self._running is not None
-        self._running.send_signal(number)
-
-    async def exit_code(self) -> int:
-        """How it ended, once it has."""
-        running = self._running
-        assert running is not None
-        await eventually(lambda: running.poll() is not None)
-        return running.returncode
-
-
 class Inbox(SmtpInbox):
     """A mail server that can stop in the middle: at a mail handed in whole, before it is kept or before the answer.
 
@@ -153,6 +97,7 @@ class Inbox(SmtpInbox):
         self.keeping.set()
         self.answering.set()
         self.held = 0
+        self._read: dict[Path, EmailMessage] = {}
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         await self._pass(self.keeping)
@@ -169,15 +114,19 @@ class Inbox(SmtpInbox):
 
     def mails(self, sp_id: str = "") -> list[EmailMessage]:
         """All mails (with this id in the subject) in the order of their arrival."""
-        read = [
-            message_from_bytes(path.read_bytes(), policy=default)
-            for path in sorted(self.directory.glob("*.eml"))
-        ]
         return [
-            m
-            for m in read
-            if isinstance(m, EmailMessage) and re.search(rf"{re.escape(sp_id)}(?!\d)", m["Subject"])
+            mail
+            for path in sorted(self.directory.glob("*.eml"))
+            if re.search(rf"{re.escape(sp_id)}(?!\d)", (mail := self._mail(path))["Subject"])
         ]
+
+    def _mail(self, path: Path) -> EmailMessage:
+        """A mail that was kept, which is read once: its file appears whole."""
+        if path not in self._read:
+            mail = message_from_bytes(path.read_bytes(), policy=default)
+            assert isinstance(mail, EmailMessage)
+            self._read[path] = mail
+        return self._read[path]
 
     def ids(self, sp_id: str = "") -> list[str]:
         """The message ids of these mails."""
@@ -227,9 +176,9 @@ class Surroundings:
         self.client = await temporal_is_up(self.address, WAIT_LIMIT)
 
     @asynccontextmanager
-    async def worker(self) -> AsyncIterator[Worker]:
-        """The workers of both queues within the test's process, the workflows in their sandbox."""
-        settings = self.settings.model_copy(update={"sandbox": True, "drain_seconds": 0})
+    async def worker(self, *, sandbox: bool = True) -> AsyncIterator[Worker]:
+        """The workers of all queues within the test's process, the workflows in their sandbox."""
+        settings = self.settings.model_copy(update={"sandbox": sandbox, "drain_seconds": 0})
         async with (
             order_worker(self.client, settings, self.database) as running,
             document_worker(self.client, settings, self.database),

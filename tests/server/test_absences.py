@@ -9,13 +9,19 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from temporalio.client import Client
 
+from contracts.keys import new_key
 from development.embedded import free_port
 from domain.orders.commands import Accept, Cancel, ConfirmRequirements, PaymentReceived
 from domain.orders.order import Status
 from domain.orders.shipment import GoodsShipped
-from tests.server.surroundings import eventually, surroundings
-from tests.workflows.life import SHOP, WAREHOUSE
+from records.database import Database
+from temporal.connection import data_converter
+from temporal.keys_away import KeysAwayFilter
+from tests.server.surroundings import Surroundings, eventually, surroundings
+from tests.workflows.life import SHOP, WAREHOUSE, Life
+from worker import order_worker
 
 CHECKED = ConfirmRequirements(
     checklist={"connections": "yes", "space": "yes", "passages": "not_applicable"}
@@ -135,6 +141,44 @@ async def test_a_mail_server_that_is_away_is_told_once_and_not_at_each_attempt(
         ]
         assert "the mail server is away" in told[0].getMessage()
         assert told[0].exc_info is None
+
+
+async def test_orders_whose_keys_nobody_can_read_are_told_once_and_go_on_afterwards(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    nowhere = Database(f"postgresql+asyncpg://cmi@127.0.0.1:{free_port()}/cmi")
+    caplog.handler.addFilter(seen := KeysAwayFilter())
+    try:
+        async with surroundings(tmp_path, CMI_ENCRYPTION_KEYS=new_key("k")) as around:
+            blind = await encrypted(around, nowhere)
+            around.client = await encrypted(around, around.database)
+            lives = [await around.place(f"SP-{number}") for number in range(3)]
+            settings = around.settings.model_copy(update={"drain_seconds": 0})
+            async with order_worker(blind, settings, nowhere):
+                for life in lives:
+                    await eventually(lambda life=life: attempted(life, 2))
+            told = [each for each in caplog.records if each.levelno >= logging.WARNING]
+            assert len(told) == 1, [each.getMessage() for each in told]
+            assert "the database is away" in told[0].getMessage()
+            async with around.worker():
+                for life in lives:
+                    await around.reaches(life, Status.NEW)
+    finally:
+        caplog.handler.removeFilter(seen)
+        await nowhere.close()
+
+
+async def encrypted(around: Surroundings, keys: Database) -> Client:
+    """A client that encrypts, with the orders' keys in this database."""
+    return await Client.connect(
+        around.address, data_converter=data_converter(around.settings, keys)
+    )
+
+
+async def attempted(life: Life, times: int) -> bool:
+    """Whether a workflow task of an order was tried so often."""
+    about = (await life.handle.describe()).raw_description
+    return about.pending_workflow_task.attempt >= times
 
 
 async def retried(life, name: str, times: int) -> bool:

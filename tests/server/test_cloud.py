@@ -11,9 +11,10 @@ import pytest
 from development.embedded import ROOT, free_port
 from domain.orders.order import Status
 from temporal.connection import Refused, connect
-from tests.server.surroundings import Process, Surroundings, eventually, surroundings
+from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.support.builders import placement
 from tests.support.grpc_proxy import Cloud, grpc_proxy
+from tests.support.processes import Process
 from tests.support.tls import Authority
 from use_cases.accounts import Accounts
 

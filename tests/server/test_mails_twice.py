@@ -9,9 +9,10 @@ from pathlib import Path
 
 from development.embedded import ROOT
 from records.database import Database
-from tests.server.surroundings import Process, eventually, surroundings
+from tests.server.surroundings import eventually, surroundings
 from tests.server.test_restarts import IMPATIENT
 from tests.support.databases import kept_from_writers
+from tests.support.processes import Process
 
 DUE = 60
 LIMIT = 4

@@ -24,10 +24,11 @@ from domain.settlements.lifecycle import fold as fold_settlement
 from domain.settlements.settlement import SettlementStatus
 from temporal import orders, settlements
 from tests.server.settlements import HUBER, OCTOBER, settlement_office
-from tests.server.surroundings import Process, Surroundings, eventually, surroundings
+from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.server.wire import Wire, wire
 from tests.support.builders import partner_actor
 from tests.support.limits import ANSWER_LIMIT
+from tests.support.processes import Process
 from tests.workflows.life import DESK, SHOP
 from use_cases.orders import OrderUseCases
 from use_cases.principal import Principal

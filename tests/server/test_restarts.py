@@ -28,9 +28,10 @@ from domain.orders.outgoing import Mail
 from domain.orders.shipment import GoodsReceived, GoodsShipped
 from records.orders import StoredOrder
 from tests.activities.mails import mails_of, one
-from tests.server.surroundings import Process, Surroundings, eventually, rests, surroundings
+from tests.server.surroundings import Surroundings, eventually, rests, surroundings
 from tests.support.builders import TRANSMITTED
 from tests.support.limits import ANSWER_LIMIT
+from tests.support.processes import Process
 from tests.support.workers import BoundedWorker
 from tests.workflows.life import DESK, SHOP, WAREHOUSE, Life
 from use_cases.orders import PATIENCE, OrderUseCases

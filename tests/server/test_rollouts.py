@@ -46,9 +46,10 @@ from tests.server.settlements import (
     of_huber,
     settlement_office,
 )
-from tests.server.surroundings import Process, Surroundings, eventually
+from tests.server.surroundings import Surroundings, eventually
 from tests.support.builders import OPERATIONS, partner_actor
 from tests.support.limits import ANSWER_LIMIT, WAIT_LIMIT
+from tests.support.processes import Process
 
 DEPLOYMENT = "cmi"
 

@@ -8,17 +8,21 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
 
+import asyncpg
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from development.embedded import ROOT, temporal_binary
 from domain.orders.order import Status
+from scripts.system_packages import postgres_programs
 from tests.server.surroundings import eventually
+from tests.support.databases import as_text, postgres_server, records_copy
 from tests.support.instance import Instance, instance
 from tests.support.needs import needs
+from tests.support.tls import Authority
 
-pytestmark = [needs("prometheus"), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [needs("prometheus"), needs("postgresql"), pytest.mark.asyncio(loop_scope="module")]
 
 
 class Block(NamedTuple):
@@ -59,12 +63,20 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ins
         yield it
 
 
-async def shell(it: Instance, commands: str, sp_id: str) -> tuple[int, str]:
-    """Run commands in CMI's folder until one fails. Returns the exit code, and what they printed."""
+async def shell(it: Instance, commands: str, sp_id: str, **variables: str) -> tuple[int, str]:
+    """Run commands in CMI's folder until one fails, with further variables if some are named.
+
+    Returns the exit code, and what they printed.
+    """
     around = it.around
     backup = it.folder / "backup"
     backup.mkdir(exist_ok=True)
-    bin_folders = [str(Path(sys.executable).parent), str(Path(temporal_binary()).parent)]
+    programs = postgres_programs()
+    assert programs is not None
+    bin_folders = [
+        *(str(Path(program).parent) for program in (sys.executable, temporal_binary())),
+        str(programs),
+    ]
     process = await asyncio.create_subprocess_exec(
         "bash",
         "-euo",
@@ -81,6 +93,7 @@ async def shell(it: Instance, commands: str, sp_id: str) -> tuple[int, str]:
             "BACKUP": str(backup),
             "CMI_FILE": str(around.database.url.database),
             "TEMPORAL_FILE": str(around.folder / "temporal.db"),
+            **variables,
         },
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
@@ -92,7 +105,7 @@ async def shell(it: Instance, commands: str, sp_id: str) -> tuple[int, str]:
 
 
 async def test_the_commands_of_the_runbook_run(running: Instance) -> None:
-    done = blocks()
+    done = [block for block in blocks() if block.situation not in ("postgresql", "certificate")]
     assert len(done) > 20
     for block in done:
         sp_id = "SP-1"
@@ -109,6 +122,54 @@ async def test_the_commands_of_the_runbook_run(running: Instance) -> None:
             assert "goes on from version" in output
     for name in ("temporal.db", "cmi.db"):
         assert (running.folder / "backup" / name).stat().st_size > 100_000
+
+
+async def test_the_commands_for_postgresql_run(running: Instance, tmp_path: Path) -> None:
+    """They show who blocks whom, and back up a database from which the records can be restored."""
+    at_postgresql = [block for block in blocks() if block.situation == "postgresql"]
+    async with records_copy(tmp_path, "postgresql") as copy:
+        owner = as_text(make_url(copy.owner).set(drivername="postgresql"))
+        server = as_text(postgres_server().set(drivername="postgresql"))
+        urls = {"OWNER_URL": owner, "TEMPORAL_DB_URL": server, "VISIBILITY_DB_URL": server}
+        first, second = await asyncpg.connect(owner), await asyncpg.connect(owner)
+        lock = "SELECT pg_advisory_xact_lock(21)"
+        try:
+            async with first.transaction():
+                await first.execute(lock)
+                waits = asyncio.create_task(second.execute(lock))
+                blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid = $1"
+
+                async def is_blocked() -> bool:
+                    return bool(await first.fetchval(blocked, second.get_server_pid()))
+
+                await eventually(is_blocked)
+                shown = {}
+                for block in at_postgresql:
+                    exit_code, output = await shell(running, block.commands, "SP-1", **urls)
+                    assert exit_code == 0, f"{block.section}: {block.commands}\n{output}"
+                    shown[block.section] = output
+            await waits
+        finally:
+            await first.close()
+            await second.close()
+        assert re.search(r"idle in transaction", shown["CmiDatabaseAway"])
+        assert re.search(r"active +\| Lock ", shown["CmiDatabaseAway"])
+        by_the_first = rf"\{{{first.get_server_pid()}\}} +\| {re.escape(lock)}"
+        assert re.search(by_the_first, shown["CmiDatabaseSlow"]), shown["CmiDatabaseSlow"]
+    backup = running.folder / "backup"
+    exit_code, listed = await shell(running, f"pg_restore --list {backup / 'cmi.dump'}", "SP-1")
+    assert exit_code == 0, listed
+    assert "TABLE DATA public orders" in listed
+
+
+async def test_the_end_of_a_certificate_is_shown(running: Instance, tmp_path: Path) -> None:
+    (block,) = (block for block in blocks() if block.situation == "certificate")
+    client = Authority(tmp_path, "authority").issue("client").certificate
+    exit_code, output = await shell(
+        running, block.commands, "SP-1", TEMPORAL_TLS_CLIENT_CERT_PATH=str(client)
+    )
+    assert exit_code == 0
+    assert output.startswith("notAfter=")
 
 
 async def test_a_revived_order_is_no_finding(running: Instance) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pytest
 from pypdf import PdfReader
 
 from contracts import names
@@ -40,9 +41,10 @@ from tests.server.surroundings import eventually
 from tests.support.builders import OPERATIONS, partner_actor
 from tests.support.databases import kept_from_writers
 from tests.support.limits import ANSWER_LIMIT
+from workflows import order_batches
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
-COUNT = 24
+COUNT = 12  # more than are asked at once
 CLOSING = (
     "after-claim",  # eight orders are billed, the others not
     "after-of_each",  # all are, and nobody was told
@@ -139,11 +141,11 @@ async def test_the_records_know_of_a_claim_that_has_not_happened(tmp_path: Path)
         held = (await office.around.orders.get(early)).order  # type: ignore[union-attr]
         billed, events = lifecycle.handle(held, Bill(settlement_id=number), SYSTEM, NOW)
         await office.around.orders.save(Snapshot(order=billed, events=events))
-        await office.around.start_worker_process()
-        assert await office.open(early, other) == number
-        stored = await office.reaches(number, SettlementStatus.ISSUED)
-        assert [line.sp_id for line in stored.account.lines] == [early, other]
-        assert await office.billed_by((early, other)) == {early: number, other: number}
+        async with office.worker():
+            assert await office.open(early, other) == number
+            stored = await office.reaches(number, SettlementStatus.ISSUED)
+            assert [line.sp_id for line in stored.account.lines] == [early, other]
+            assert await office.billed_by((early, other)) == {early: number, other: number}
 
 
 async def test_taken_back_while_workers_die_and_settled_in_the_next_month(tmp_path: Path) -> None:
@@ -193,33 +195,35 @@ async def test_taken_back_while_workers_die_and_settled_in_the_next_month(tmp_pa
 async def test_two_settlements_that_fight_for_the_same_orders(tmp_path: Path) -> None:
     async with settlement_office(tmp_path) as office:
         sp_ids = await office.complete(f"SP-{n:03}" for n in range(COUNT))
-        await office.around.start_worker_process()
-        client = office.around.client
-        # One was billed meanwhile, the workflow of another one was ended by force.
-        billed, dead = sp_ids[:2]
-        bill = Request(command=Bill(settlement_id="V-1"), actor=SYSTEM, request_id="bill-V-1")
-        await orders.send_command(client, billed, bill, ANSWER_LIMIT)
-        await client.get_workflow_handle(dead).terminate("test")
-        numbers = await asyncio.gather(
-            office.open(*sp_ids, month=OCTOBER), office.open(*reversed(sp_ids), month=NOVEMBER)
-        )
-        settled, reasons = [], {}
-        for number in numbers:
-            stored = await office.ends_closing(number)
-            settled += [line.sp_id for line in stored.account.lines]
-            reasons |= {(number, each.sp_id): each.reason for each in stored.settlement.left_out}
-        assert sorted(settled) == sp_ids[2:]
-        for number in numbers:
-            assert reasons.pop((number, billed)) == "billed"
-            assert reasons.pop((number, dead)) == "unavailable"
-        assert set(reasons.values()) == {"billed"}
-        assert len(reasons) == len(settled)  # each is left out by the other one
-        told = await office.billed_by(sp_ids[2:])
-        for number in numbers:
-            stored = await office.settlements.get(number)
-            assert stored is not None
-            mine = {line.sp_id for line in stored.account.lines}
-            assert mine == {sp_id for sp_id, by in told.items() if by == number}
+        async with office.worker():
+            client = office.around.client
+            # One was billed meanwhile, the workflow of another one was ended by force.
+            billed, dead = sp_ids[:2]
+            bill = Request(command=Bill(settlement_id="V-1"), actor=SYSTEM, request_id="bill-V-1")
+            await orders.send_command(client, billed, bill, ANSWER_LIMIT)
+            await client.get_workflow_handle(dead).terminate("test")
+            numbers = await asyncio.gather(
+                office.open(*sp_ids, month=OCTOBER), office.open(*reversed(sp_ids), month=NOVEMBER)
+            )
+            settled, reasons = [], {}
+            for number in numbers:
+                stored = await office.ends_closing(number)
+                settled += [line.sp_id for line in stored.account.lines]
+                reasons |= {
+                    (number, each.sp_id): each.reason for each in stored.settlement.left_out
+                }
+            assert sorted(settled) == sp_ids[2:]
+            for number in numbers:
+                assert reasons.pop((number, billed)) == "billed"
+                assert reasons.pop((number, dead)) == "unavailable"
+            assert set(reasons.values()) == {"billed"}
+            assert len(reasons) == len(settled)  # each is left out by the other one
+            told = await office.billed_by(sp_ids[2:])
+            for number in numbers:
+                stored = await office.settlements.get(number)
+                assert stored is not None
+                mine = {line.sp_id for line in stored.account.lines}
+                assert mine == {sp_id for sp_id, by in told.items() if by == number}
 
 
 async def test_an_order_terminated_before_its_first_task_is_left_out(tmp_path: Path) -> None:
@@ -227,12 +231,12 @@ async def test_an_order_terminated_before_its_first_task_is_left_out(tmp_path: P
     async with settlement_office(tmp_path) as office:
         dead, alive = await office.complete(("SP-DEAD", "SP-ALIVE"))
         await office.around.client.get_workflow_handle(dead).terminate("test")
-        await office.around.start_worker_process()
-        stored = await office.reaches(await office.open(dead, alive), SettlementStatus.ISSUED)
-        assert [line.sp_id for line in stored.account.lines] == [alive]
-        assert [(each.sp_id, each.reason) for each in stored.settlement.left_out] == [
-            (dead, "unavailable")
-        ]
+        async with office.worker():
+            stored = await office.reaches(await office.open(dead, alive), SettlementStatus.ISSUED)
+            assert [line.sp_id for line in stored.account.lines] == [alive]
+            assert [(each.sp_id, each.reason) for each in stored.settlement.left_out] == [
+                (dead, "unavailable")
+            ]
 
 
 async def test_the_database_and_the_mail_server_are_away(tmp_path: Path) -> None:
@@ -255,25 +259,29 @@ async def test_the_database_and_the_mail_server_are_away(tmp_path: Path) -> None
         assert len(office.around.inbox.ids(number)) == 1
 
 
-async def test_more_orders_than_a_batch_holds(tmp_path: Path) -> None:
+async def test_more_orders_than_a_batch_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order_batches, "BATCH", 10)
     async with settlement_office(tmp_path) as office:
-        sp_ids = await office.complete(f"SP-{n:03}" for n in range(120))
-        await office.around.start_worker_process()
-        number = await office.open(*sp_ids)
-        stored = await office.reaches(number, SettlementStatus.ISSUED)
-        assert [line.sp_id for line in stored.account.lines] == sp_ids
-        statement = await office.papers.get(statement_id(number))
-        assert statement is not None
-        (tmp_path / "statement.pdf").write_bytes(statement.content)
-        text = "".join(page.extract_text() for page in PdfReader(tmp_path / "statement.pdf").pages)
-        assert all(sp_id in text for sp_id in sp_ids)
+        sp_ids = await office.complete(f"SP-{n:03}" for n in range(25))
+        async with office.worker():
+            number = await office.open(*sp_ids)
+            stored = await office.reaches(number, SettlementStatus.ISSUED)
+            assert [line.sp_id for line in stored.account.lines] == sp_ids
+            statement = await office.papers.get(statement_id(number))
+            assert statement is not None
+            (tmp_path / "statement.pdf").write_bytes(statement.content)
+            text = "".join(
+                page.extract_text() for page in PdfReader(tmp_path / "statement.pdf").pages
+            )
+            assert all(sp_id in text for sp_id in sp_ids)
 
 
 async def test_the_month_s_end_opens_what_is_unbilled_once(tmp_path: Path) -> None:
-    async with settlement_office(tmp_path) as office:
+    async with settlement_office(tmp_path) as office, office.worker():
         mine = await office.complete(["SP-1", "SP-2"])
         await office.complete(["SP-3"], "luzern-montage")
-        await office.around.start_worker_process()
 
         async def run() -> Billed:
             billed: Billed = await office.around.client.execute_workflow(
@@ -314,7 +322,7 @@ async def test_the_month_s_end_goes_by_the_configured_policy(tmp_path: Path) -> 
     )
     async with (
         settlement_office(tmp_path, CMI_POLICY=str(policy)) as office,
-        office.around.worker(),
+        office.worker(),
     ):
         await office.complete(["SP-1"])
 

@@ -13,9 +13,10 @@ from typing import Any
 import httpx
 
 from development.embedded import ROOT, free_port
-from tests.server.surroundings import Process, Surroundings, eventually, surroundings
+from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.server.test_restarts import IMPATIENT
 from tests.support.limits import WAIT_LIMIT
+from tests.support.processes import Process
 from tests.use_cases.conftest import PASSWORD
 from tests.web.site import API, PATH, order, tokens
 from tests.web.test_login import Browser

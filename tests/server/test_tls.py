@@ -1,6 +1,9 @@
 """Temporal behind TLS that asks for client certificates: web and worker connect by the standard variables."""
 
+import re
 import sys
+import time
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -9,7 +12,8 @@ import pytest
 from development.embedded import ROOT, free_port
 from domain.orders.order import Status
 from temporal.connection import NoConnection, connect
-from tests.server.surroundings import Process, eventually, surroundings
+from tests.server.surroundings import eventually, surroundings
+from tests.support.processes import Process
 from tests.support.tls import Authority, Pair, tls_proxy
 
 
@@ -46,10 +50,15 @@ async def test_web_and_worker_with_client_certificates(
                     with pytest.raises(NoConnection):
                         await connect(around.settings)
 
-            web_port = free_port()
+            web_port, metrics_port = free_port(), free_port()
             web = Process(
                 [sys.executable, "-m", "web"],
-                {**around.env, "CMI_HTTP_PORT": str(web_port), "PYTHONPATH": str(ROOT)},
+                {
+                    **around.env,
+                    "CMI_HTTP_PORT": str(web_port),
+                    "CMI_METRICS_ADDRESS": str(metrics_port),
+                    "PYTHONPATH": str(ROOT),
+                },
                 tmp_path / "web.log",
             )
             web.start()
@@ -65,5 +74,12 @@ async def test_web_and_worker_with_client_certificates(
                             return False
 
                     await eventually(ready)
+                    shown = await nobody.get(f"http://127.0.0.1:{metrics_port}/metrics")
+                ends = re.findall(
+                    r'^cmi_certificate_end.*{certificate="(\w+)"} (\S+)$', shown.text, re.M
+                )
+                assert [name for name, _ in ends] == ["temporal_authority", "temporal_client"]
+                for _, end in ends:
+                    assert timedelta() < timedelta(seconds=float(end) - time.time()) <= timedelta(1)
             finally:
                 web.kill()

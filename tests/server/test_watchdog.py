@@ -11,7 +11,8 @@ import pytest
 import worker
 from development.embedded import ROOT, Child
 from domain.orders.order import Status
-from tests.server.surroundings import Process, eventually, surroundings
+from tests.server.surroundings import eventually, surroundings
+from tests.support.processes import Process
 
 
 def process(folder: Path, start: str, hangs_after: float) -> Process:

@@ -1,15 +1,24 @@
 """The worker process: waits for Temporal, says what it runs, shows that it is alive, drains when told to stop."""
 
+import sys
 from pathlib import Path
 
+from development.embedded import ROOT
 from domain.orders.order import Status
 from tests.server.surroundings import eventually, surroundings
+from tests.support.processes import Process
 
 
 async def test_a_worker_waits_for_a_server_that_is_not_up_yet_and_shows_that_it_lives(
     tmp_path: Path,
 ) -> None:
     async with surroundings(tmp_path, up=False) as around:
+        around.worker_process = Process(
+            [sys.executable, str(ROOT / "worker.py")],
+            around.env,
+            tmp_path / "worker.log",
+            anew=True,  # as in production
+        )
         around.worker_process.start()
         await eventually(lambda: "Temporal is not up yet" in around.worker_process.text)
         assert not around.alive.exists()

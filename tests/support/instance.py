@@ -15,7 +15,8 @@ import httpx
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from development.embedded import ROOT, free_port
-from tests.server.surroundings import Process, Surroundings, eventually, surroundings
+from tests.server.surroundings import Surroundings, eventually, surroundings
+from tests.support.processes import Process
 
 SCRAPE_CONFIG = """
 global:

@@ -4,6 +4,8 @@ import importlib
 import json
 import pkgutil
 from collections.abc import Callable, Iterator
+from copy import deepcopy
+from functools import cache
 from types import ModuleType
 from typing import Any, get_type_hints
 
@@ -73,8 +75,19 @@ def _within(value: Any, written: Any, rewrite: Rewrite) -> Any:
 
 
 def _field(value: BaseModel, key: str) -> Any:
-    names = {field.serialization_alias: name for name, field in type(value).model_fields.items()}
-    return getattr(value, names.get(key, key))
+    return getattr(value, _names(type(value)).get(key, key))
+
+
+@cache
+def _names(kind: type[BaseModel]) -> dict[str | None, str]:
+    """The names of a model's fields by their names in JSON, where these differ."""
+    return {field.serialization_alias: name for name, field in kind.model_fields.items()}
+
+
+@cache
+def adapter_of(kind: Any) -> TypeAdapter[Any]:
+    """What reads and writes values of a type, made once."""
+    return TypeAdapter(kind)
 
 
 # --- the values of a history -----------------------------------------------------------------------------------------
@@ -114,9 +127,9 @@ def payloads(history: WorkflowHistory) -> Iterator[tuple[str, Payload, Any]]:
 
 def rewritten(history: WorkflowHistory, rewrite: Rewrite) -> WorkflowHistory:
     """A copy of a history, as another release would have written it."""
-    copy = WorkflowHistory.from_json(history.workflow_id, history.to_json())
+    copy = WorkflowHistory(history.workflow_id, deepcopy(list(history.events)))
     for _, payload, kind in payloads(copy):
-        value = TypeAdapter(kind).validate_json(payload.data)
+        value = adapter_of(kind).validate_json(payload.data)
         payload.data = json.dumps(rewrite(value, json.loads(payload.data))).encode()
     return copy
 

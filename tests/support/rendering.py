@@ -4,6 +4,7 @@ import importlib
 import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from threading import Event
 
@@ -44,8 +45,8 @@ def own_invoice(data: StatementData, number: str | None) -> Document:
     return _renderer().submit(draft.make_invoice, about).result()
 
 
-@pytest.fixture(autouse=True)
-def running_documents() -> Iterator[None]:
+@contextmanager
+def one_process_for_documents() -> Iterator[None]:
     """Documents are made and checked in a process that stays, and not in a new one each.
 
     A new process loads its libraries for a second, which is most of a settlement's time. What confines the new ones,
@@ -53,6 +54,13 @@ def running_documents() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(confined, "_run", _run)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def running_documents() -> Iterator[None]:
+    """The same, for each test of a folder."""
+    with one_process_for_documents():
         yield
 
 

@@ -24,10 +24,11 @@ class Pair(NamedTuple):
 
 
 class Authority:
-    """A certificate authority, with its files in a folder."""
+    """A certificate authority, with its files in a folder. What it signs, itself included, is valid for `lasts`."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, lasts: timedelta = timedelta(days=1)) -> None:
         self._folder = folder
+        self._lasts = lasts
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self._key = ec.generate_private_key(ec.SECP256R1())
         self.certificate = folder / f"{name}.pem"
@@ -55,7 +56,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(days=1))
+            .not_valid_after(now + self._lasts)
         )
 
     def _write(self, made: x509.CertificateBuilder, path: Path) -> None:

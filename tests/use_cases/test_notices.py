@@ -292,6 +292,7 @@ FACTS = {
     "factor_set": {"email": EMAIL},
     "factor_removed": {"email": EMAIL},
     "factor_reset": {"email": EMAIL},
+    "calendar_made": {"email": EMAIL},
     "email_changed": {"before": "a@x.example", "after": "b@x.example", "is_escalation": False},
     "tokens_ended": {"maker": "Anna <b>", "tokens": [["Shop", None], ["Plan", "Huber <i>"]]},
     "tokens_end_soon": {"tokens": [["Shop", None, MONDAY.isoformat()]]},

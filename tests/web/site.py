@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -38,7 +39,10 @@ NO_ACCEPT = "no-accept"
 """A policy that partners may have by name: the same without the step "accept"."""
 ROLES = ("shop", "warehouse", "operations", "accounting", "partner", "stranger")
 """`partner` is the partner of the orders, `stranger` another partner."""
+NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""The site speaks HTTP; to load the certificates of all authorities takes longer than a page."""
 _numbers = itertools.count(1_060_000)  # above the numbers of the examples
+_sales_orders = itertools.count(50_000_000)
 
 
 def sp_id() -> str:
@@ -46,9 +50,15 @@ def sp_id() -> str:
     return f"SP-{next(_numbers)}"
 
 
+def sales_order_id() -> str:
+    """The number of a sales order without any order. Each look at an order reads all others of its sales order."""
+    return str(next(_sales_orders))
+
+
 def order(**changes: Any) -> dict[str, Any]:
-    """The body of `POST /orders`."""
-    changes.setdefault("sp_id", sp_id())
+    """The body of `POST /orders`. An order without an SP-ID here gets a new one, and a sales order of its own."""
+    if "sp_id" not in changes:
+        changes = {"sp_id": sp_id(), "sales_order_id": sales_order_id(), **changes}
     body: dict[str, Any] = placement(**changes).model_dump(mode="json")
     return body
 
@@ -127,7 +137,11 @@ class Site:
         headers = {"Authorization": f"Bearer {self.tokens[role]}"} if role else {}
         limits = httpx.Limits(max_connections=60)
         client = httpx.AsyncClient(
-            base_url=self.address, headers=headers, timeout=WAIT_LIMIT, limits=limits
+            base_url=self.address,
+            headers=headers,
+            timeout=WAIT_LIMIT,
+            limits=limits,
+            verify=NO_AUTHORITIES,
         )
         self._clients.append(client)
         return client

@@ -3,6 +3,7 @@
 import logging
 import re
 from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import httpx
@@ -27,7 +28,7 @@ from tests.support.builders import (
     intake,
     lived,
 )
-from tests.use_cases.conftest import AccountsEnv
+from tests.use_cases.conftest import EMAIL, AccountsEnv, text_of
 from tests.web.test_asking_again import log_in
 from tests.web.test_login import Browser, app, browser, lines
 from use_cases.agenda import AgendaUseCases
@@ -161,6 +162,8 @@ async def test_a_firm_sees_that_a_visit_fell_that_another_one_has_now(reader: Re
 async def test_who_has_it_is_not_answered_again(reader: Reader) -> None:
     await reader.lives("SP-1", *AGREED)
     path = await reader.subscribes()
+    assert "Last-Modified" not in (await reader.reads(path)).headers, "it may change in this second"
+    reader.env.clock.forward(seconds=1)
     first = await reader.reads(path)
     tag, since = first.headers["ETag"], first.headers["Last-Modified"]
     for headers in (
@@ -184,6 +187,20 @@ async def test_who_has_it_is_not_answered_again(reader: Reader) -> None:
         f"Thu, 01 Jan 2026 00:00:{9**20} GMT",
     ):
         assert (await reader.reads(path, If_Modified_Since=wrong)).status_code == 200, wrong
+
+
+async def test_two_changes_in_one_second_are_told_apart(reader: Reader) -> None:
+    path = await reader.subscribes()
+    await reader.lives("SP-1", *AGREED)
+    first = await reader.reads(path)
+    reader.env.clock.forward(milliseconds=400)
+    await reader.lives("SP-1", *AGREED, appointment(72, "krank"))
+    since = format_datetime(MONDAY, usegmt=True)  # when the first one was read
+    again = await reader.reads(path, If_Modified_Since=since)
+    assert (again.status_code, again.headers["ETag"] != first.headers["ETag"]) == (200, True)
+    reader.env.clock.forward(seconds=1)
+    last = (await reader.reads(path)).headers["Last-Modified"]
+    assert (await reader.reads(path, If_Modified_Since=last)).status_code == 304
 
 
 async def test_a_person_can_have_only_its_own(reader: Reader) -> None:
@@ -317,6 +334,17 @@ async def test_making_an_address_asks_for_the_password_again(reader: Reader) -> 
     assert (
         await reader.app.state.calendar_feeds._feeds.of(reader.user_id, reader.env.clock()) is None
     )
+
+
+async def test_the_person_is_told_by_mail_that_an_address_was_made(reader: Reader) -> None:
+    path = await reader.subscribes()
+    await reader.env.accounts.send_due_mails()
+    (told,) = [
+        m for m in reader.env.mails() if m["Subject"] == "Ihr Kalender beim CMI ist abonniert"
+    ]
+    assert EMAIL in told["To"]
+    assert path.split("/")[2] not in told.as_string()
+    assert "beenden Sie das Abo" in text_of(told)
 
 
 async def test_who_reads_it_has_looked_at_the_orders(reader: Reader) -> None:

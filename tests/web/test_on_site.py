@@ -106,7 +106,10 @@ async def test_a_photo_is_kept_small_upright_and_without_where_it_was_taken(cmi:
     assert (await cmi.partner.get(path)).status_code == 404
 
 
-async def test_ten_photos_also_if_they_come_at_once(cmi: Site) -> None:
+async def test_ten_photos_also_if_they_come_at_once(
+    cmi: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("use_cases.confined_work.TURN_SECONDS", 300)  # they are read one by one
     sp_id = await cmi.new()
     sent = await asyncio.gather(
         *(add(cmi.partner, sp_id, photo(number, (60, 40))) for number in range(12))

@@ -5,14 +5,18 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
 import pytest
 import pytest_asyncio
 
+from development.api_client import Api, read_credentials
+from development.sample_data import TECHNICIAN_OF, make_technician
 from domain.people import PartnerRole
 from records.accounts import AccountRecords
+from settings import Settings
 from tests.support.limits import WAIT_LIMIT
 from tests.support.users import add_user
 from tests.web.firms import Firm, firm
@@ -314,6 +318,25 @@ async def test_an_address_gets_few_invitations_by_offices(cmi: Site) -> None:
         assert (page.status_code, "So viele Einladungen" in page.text) == (422, True)
 
 
+async def test_the_sample_technician_logs_in_and_has_its_orders(cmi: Site, tmp_path: Path) -> None:
+    sp_ids = [await cmi.new(partner_id=TECHNICIAN_OF) for _ in range(2)]
+    known = {"partners": {TECHNICIAN_OF: {"token": cmi.tokens["stranger"]}}}
+    file, mails = tmp_path / "credentials.json", cmi.around.inbox.directory
+    settings: Settings = cmi.app.state.settings
+    async with Api(cmi.address, known) as api:
+        for _ in range(2):  # a second start goes on with it
+            await make_technician(settings, api, file, mails, sp_ids[:1])
+    login = read_credentials(file)["partners"][TECHNICIAN_OF]["technician"]
+    sessions = cmi.app.state.accounts.sessions
+    session = await sessions.log_in(login["email"], login["password"], "2001:db8::78")
+    cookies = {session_cookie(settings): session.secret}
+    async with httpx.AsyncClient(
+        base_url=cmi.address, cookies=cookies, timeout=WAIT_LIMIT
+    ) as browser:
+        shown = (await browser.get("/orders")).text
+    assert [sp_id in shown for sp_id in sp_ids] == [True, False]
+
+
 async def test_the_office_assigns_several_on_the_page(cmi: Site, team: Team) -> None:
     sp_ids = [await cmi.new(partner_id=team.firm.partner_id) for _ in range(2)]
     browser = team.office.browser
@@ -329,10 +352,13 @@ async def test_the_office_assigns_several_on_the_page(cmi: Site, team: Team) -> 
     }
     answer = await browser.post("/several/assign", data=fields, headers=SAME)
     assert answer.headers["Location"] == "/orders?status=new&said=orders-assigned"
-    nothing = await browser.post("/several/assign", data=fields | {"user_id": ""}, headers=SAME)
+    one = fields | {"user_id": "", "sp_id": sp_ids[:1]}
+    nothing = await browser.post("/several/assign", data=one, headers=SAME)
     assert nothing.headers["Location"].endswith("said=person-missing")
     shown = await team.office.browser.get(nothing.headers["Location"])
     assert '<p class="notice" role="status">Bitte wählen Sie' in shown.text  # it is no success
+    ticks = [f'name="sp_id" value="{sp_id}" checked' in shown.text for sp_id in sp_ids]
+    assert ticks == [True, False], "what was ticked still is"
     mine = await browser.get(f"/orders?person={team.hans.user_id}")
     assert all(sp_id in mine.text for sp_id in sp_ids)
     form = fields | {"assignment.user_id": "usr_nobody"}

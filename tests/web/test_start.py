@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from development.embedded import ROOT, free_port
-from tests.server.surroundings import Process, eventually
+from tests.server.surroundings import eventually
+from tests.support.processes import Process
 
 
 def test_it_says_what_is_wrong_with_its_environment() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from google.protobuf.message import Message
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
@@ -43,6 +44,28 @@ def followed_by_an_update(history: WorkflowHistory) -> Iterator[WorkflowHistory]
         if kind(last).removeprefix("WORKFLOW_EXECUTION_") in _LAST:
             return
         yield WorkflowHistory(history.workflow_id, [*history.events[:end], *_task_after(last)])
+
+
+def last_tasks(history: WorkflowHistory) -> tuple[str, ...]:
+    """What the SDK can see of the last two whole tasks: the kinds of their events, with activities and signals by name.
+
+    From that it decides what it gives to the workflow with the task at the end (docs/testing.md, "Empty tasks").
+    """
+    starts = [
+        at for at, event in enumerate(history.events) if kind(event) == "WORKFLOW_TASK_STARTED"
+    ]
+    begin = starts[-3] if len(starts) > 2 else 0
+    return tuple(_kind_and_name(event) for event in history.events[begin:])
+
+
+def _kind_and_name(event: HistoryEvent) -> str:
+    about: Message = getattr(event, event.WhichOneof("attributes") or "")
+    names = [
+        str(getattr(about, field))
+        for field in ("activity_type", "workflow_type", "signal_name")
+        if field in about.DESCRIPTOR.fields_by_name
+    ]
+    return " ".join([kind(event), *names])
 
 
 def _task_after(last: HistoryEvent) -> tuple[HistoryEvent, HistoryEvent]:

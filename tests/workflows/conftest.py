@@ -1,6 +1,7 @@
 """Whole lives of orders on the server that skips time."""
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from temporalio.worker import Worker
@@ -10,6 +11,16 @@ from tests.support.temporal_servers import skipping_server
 from tests.workflows.life import Lives
 from tests.workflows.outside import Outside
 from workflows.service_order import ServiceOrder
+
+
+@pytest.fixture(autouse=True)
+def quiet_activities() -> Iterator[None]:
+    """Activities fail on purpose, some a thousand times, and the SDK logs a traceback of each failure."""
+    log = logging.getLogger("temporalio.activity")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    yield
+    log.setLevel(level)
 
 
 @pytest.fixture

@@ -5,10 +5,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from pydantic import TypeAdapter
 from temporalio.client import WorkflowHistory
 
-from tests.support.newer import ADDED, fewer, fewest, more, payloads, rewritten
+from tests.support.newer import ADDED, adapter_of, fewer, fewest, more, payloads, rewritten
 from tests.workflows.replaying import replayer, timeline
 from workflows.daily_digest import DailyDigest
 
@@ -31,7 +30,7 @@ def history(name: str) -> WorkflowHistory:
 def test_every_value_is_read_with_more_fields_and_written_with_them_again(name: str) -> None:
     count = 0
     for what, payload, kind in payloads(history(name)):
-        adapter = TypeAdapter(kind)
+        adapter = adapter_of(kind)
         value = adapter.validate_json(payload.data)
         newer = json.dumps(more(value, json.loads(payload.data)))
         again = adapter.dump_json(adapter.validate_json(newer)).decode()
@@ -44,7 +43,7 @@ def test_every_value_is_read_with_more_fields_and_written_with_them_again(name: 
 @pytest.mark.parametrize("name", ALL)
 def test_every_value_is_read_without_the_fields_that_came_later(name: str) -> None:
     for what, payload, kind in payloads(history(name)):
-        adapter = TypeAdapter(kind)
+        adapter = adapter_of(kind)
         value = adapter.validate_json(payload.data)
         written = json.loads(payload.data)
         assert adapter.validate_json(json.dumps(fewer(value, written))) == value, what
@@ -55,7 +54,7 @@ def test_every_value_is_read_without_the_fields_that_came_later(name: str) -> No
 @pytest.mark.parametrize("rewrite", [more, fewer])
 async def test_the_same_happens_when_another_build_wrote_it(name: str, rewrite: object) -> None:
     changed = rewritten(history(name), rewrite)  # type: ignore[arg-type]
-    assert changed.to_json() != history(name).to_json()
+    assert changed.events != history(name).events
     assert await timeline(changed) == TIMELINES[name]
 
 

@@ -1,6 +1,8 @@
 """Every change of the workflow is replayed against kept histories: running orders survive it (docs/testing.md)."""
 
 import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from tests.support.empty_tasks import (
     shell,
     told_with_the_last_task,
 )
-from tests.workflows.coming_back import followed_by_an_update, interrupted
+from tests.workflows.coming_back import followed_by_an_update, interrupted, last_tasks
 from tests.workflows.replaying import (
     WithASlowerClock,
     WithOneActivityLess,
@@ -121,9 +123,31 @@ async def test_the_same_happens_at_the_same_time(name: str) -> None:
 # --- workers that come back in the middle ----------------------------------------------------------------------------
 
 
+@cache
+def different(
+    begin: Callable[[WorkflowHistory], Iterator[WorkflowHistory]],
+) -> dict[str, list[WorkflowHistory]]:
+    """By history its beginnings, each kind once: the shortest of those whose last two tasks look the same to the SDK.
+
+    What the workflow makes of the tasks before these two, each whole history shows.
+    """
+    shortest: dict[object, tuple[str, WorkflowHistory]] = {}
+    for name in NAMES:
+        of = history(name)
+        for begun in begin(of):
+            of_its_kind = (shell(of), last_tasks(begun))
+            known = shortest.get(of_its_kind)
+            if known is None or len(begun.events) < len(known[1].events):
+                shortest[of_its_kind] = name, begun
+    found = defaultdict(list)
+    for name, begun in shortest.values():
+        found[name].append(begun)
+    return found
+
+
 @pytest.mark.parametrize("name", NAMES)
-async def test_it_replays_up_to_each_of_its_tasks(name: str) -> None:
-    for begun in interrupted(history(name)):
+async def test_it_replays_up_to_each_kind_of_task(name: str) -> None:
+    for begun in different(interrupted)[name]:
         await replayer(runner=UnsandboxedWorkflowRunner()).replay_workflow(begun)
 
 
@@ -131,7 +155,7 @@ async def test_it_replays_up_to_each_of_its_tasks(name: str) -> None:
 async def test_a_worker_that_comes_back_for_an_update_takes_nothing_else_with_it(name: str) -> None:
     """One that stayed took what was before the update in a step of its own, and so does every later replay."""
     assert await empty_tasks(history(name)) == []
-    for begun in followed_by_an_update(history(name)):
+    for begun in different(followed_by_an_update)[name]:
         assert await told_with_the_last_task(begun) == []
 
 

@@ -95,10 +95,9 @@ async def read(request: Request, secret: str) -> Response:
     if seconds := limits.take(f"user/{reading.subscriber.user_id}", READS):
         return _too_many(seconds)
     request.state.principal = reading.principal  # for the access log and the traces
-    headers = _CALENDAR | {
-        "ETag": f'"{reading.tag}"',
-        "Last-Modified": format_datetime(reading.changed_at, usegmt=True),
-    }
+    headers = _CALENDAR | {"ETag": f'"{reading.tag}"'}
+    if reading.last_modified is not None:
+        headers["Last-Modified"] = format_datetime(reading.last_modified, usegmt=True)
     if _has_it(request, reading):
         return Response(status_code=304, headers=headers)
     headers["Content-Disposition"] = 'inline; filename="cmi.ics"'
@@ -121,7 +120,7 @@ def _has_it(request: Request, reading: Reading) -> bool:
         known = parsedate_to_datetime(since)
     except (ValueError, OverflowError):
         return False
-    return known.tzinfo is not None and reading.changed_at.replace(microsecond=0) <= known
+    return known.tzinfo is not None and reading.changed_at <= known
 
 
 def _use_cases(request: Request) -> CalendarFeedUseCases:

@@ -15,6 +15,7 @@ from use_cases.principal import Principal, Role
 from use_cases.security_events import note
 from web.languages import negotiate
 from web.portal.device import OTHER_PERSON, is_from_other_person, person_header, refusal_header
+from web.portal.field_names import FIELD_NAMES
 from web.portal.formats import filters, language_name
 from web.portal.forms import (
     Form,
@@ -70,7 +71,9 @@ def _environment(language: Language) -> Environment:
     )
     translate(made, language)
     made.filters.update(filters(language))
-    made.globals.update(language=language, words=words, new_request_id=new_request_id)
+    made.globals.update(
+        language=language, words=words, new_request_id=new_request_id, field_names=FIELD_NAMES
+    )
     return made
 
 
@@ -224,6 +227,7 @@ def page(
     principal = principal or getattr(request.state, "principal", None)
     chosen = language_of(request, language or (principal.language if principal else None))
     token, is_new = form_token(request)
+    said = request.query_params.get("said", "")
     html = (
         _environments[chosen]
         .get_template(f"{template}.html")
@@ -233,14 +237,16 @@ def page(
             here=request.scope["path"],
             form_token=token,
             offline_pages=request.app.state.settings.offline_pages,
-            said=_notices.get(request.query_params.get("said", "")),
-            is_refusal=request.query_params.get("said") in _refusals,
+            said=_notices.get(said),
+            is_refusal=said in _refusals,
             **values,
         )
     )
     answer = HTMLResponse(html, status, headers=HEADERS | {"Vary": "Accept-Language, Cookie"})
     answer.headers["Content-Language"] = chosen
     answer.headers.update(person_header(principal, template == "account/login"))
+    if said in _refusals:
+        answer.headers.update(refusal_header(request, say(chosen, _notices[said])))
     answer.headers.update(headers or {})
     if is_new:
         set_form_cookie(request, answer, token)

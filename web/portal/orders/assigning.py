@@ -1,6 +1,6 @@
 """The forms that assign one order, or several at once, to a person of the partner."""
 
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Request, Response
 
@@ -72,7 +72,7 @@ async def assign_several(request: Request) -> Response:
     back, sp_ids = local_path(form.get("back", "/orders")), form.getlist("sp_id")[:MOST_AT_ONCE]
     said, chosen = "orders-assigned" if sp_ids else "orders-none", form.get("user_id")
     if not chosen:
-        return redirect(request, back, said="person-missing")
+        return redirect(request, _still_ticked(back, sp_ids), said="person-missing")
     for sp_id in sp_ids:
         try:
             await _assign(request, principal, sp_id, "" if chosen == "nobody" else chosen)
@@ -81,8 +81,14 @@ async def assign_several(request: Request) -> Response:
         except UnknownOrder:
             said = "orders-assigned-some"
         except InvalidCommand:
-            return redirect(request, back, said="person-gone")
+            return redirect(request, _still_ticked(back, sp_ids), said="person-gone")
     return redirect(request, back, said=said)
+
+
+def _still_ticked(back: str, sp_ids: list[str]) -> str:
+    """The address of the list in which these orders are ticked."""
+    ticks = urlencode([("tick", each) for each in sp_ids])
+    return f"{back}{'&' if '?' in back else '?'}{ticks}" if ticks else back
 
 
 async def _assign(request: Request, principal: Principal, sp_id: str, user_id: str) -> None:

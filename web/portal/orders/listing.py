@@ -179,19 +179,30 @@ async def orders(request: Request) -> Response:
         headers=None if wanted.q else kept_on_device(principal),
         wanted=wanted,
         rows=rows,
-        ticked=request.query_params.get("tick") == "all",
+        ticked=_ticked(request, rows),
         views=await views.of(principal.login_id) if in_bulk else (),
         in_bulk=in_bulk,
         address=wanted.address(cursor=wanted.cursor),
         next_page=wanted.address(cursor=found.page.next_cursor) if found.page.next_cursor else None,
         counts=found.counts,
         unread=await message_use_cases(request).unread(principal, [each.sp_id for each in items]),
+        late_answers=await message_use_cases(request).overdue_answers(
+            principal, [each.sp_id for each in items]
+        ),
         people=people,
         assigned=await assignments.of(principal, [each.sp_id for each in items]),
         states=[s for s in Status if not partner or s not in _NOT_THE_PARTNERS],
         partners=partners,
         now=now,
         contact_links=contact_links,
+    )
+
+
+def _ticked(request: Request, rows: list[Row]) -> frozenset[str]:
+    """The orders of these rows that are ticked from the start: `tick` in the query names each, or is `all`."""
+    wanted = request.query_params.getlist("tick")
+    return frozenset(
+        row.order.sp_id for row in rows if "all" in wanted or row.order.sp_id in wanted
     )
 
 

@@ -22,9 +22,9 @@ register_notices(
     {
         "reminder-set": mark("Sie werden auf der Übersicht daran erinnert."),
         "reminder-cleared": mark("Die Erinnerung ist gelöscht."),
-        "reminder-wrong": MESSAGES["reminder_not_possible"],
     }
 )
+register_notices({"reminder-wrong": MESSAGES["reminder_not_possible"]}, refused=True)
 CLEAR = "clear"
 _TIMES = (time(11), time(14), time(17))
 _OFFERED = 3

@@ -235,7 +235,7 @@ async function sendOne(form, token) {
     return false;
   }
   const why = decodeURIComponent(answer.headers.get("CMI-Refusal") ?? "");
-  if (answer.ok && answer.redirected) {
+  if (answer.ok && answer.redirected && !why) { // a refusal can be a notice on the page that it leads to
     await keepForm({ ...form, fields: [], state: "sent", sent: Date.now(), why: "" });
   } else if (answer.status >= 500 || [408, 429].includes(answer.status)) {
     return false;

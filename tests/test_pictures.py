@@ -12,16 +12,22 @@ EDGE = re.compile(r'^  "?([\w.]+)"? -> "?([\w.]+)"?', re.MULTILINE)
 TITLE = re.compile(r"<title>([^<]+)-(?:&gt;|>)([^<]+)</title>")
 
 
-def test_the_picture_of_packages_shows_the_imports() -> None:
+@pytest.fixture(scope="module")
+def tree() -> Tree:
+    """The source, which is read once."""
+    return Tree(ROOT)
+
+
+def test_the_picture_of_packages_shows_the_imports(tree: Tree) -> None:
     """If it does not, `make pictures` draws it anew."""
     drawn = (PICTURES / "packages.dot").read_text(encoding="utf-8")
-    assert drawn == source(Tree(ROOT))
+    assert drawn == source(tree)
 
 
-def test_another_import_is_another_picture() -> None:
-    tree = Tree(ROOT)
+def test_another_import_is_another_picture(tree: Tree) -> None:
+    picture = source(tree)
     changed = tree.changed("worker", tree.sources["worker"] + "\nimport web.app\n")
-    assert source(changed) != source(tree)
+    assert source(changed) != picture
 
 
 def test_an_import_that_follows_from_others_is_not_drawn() -> None:

@@ -136,7 +136,8 @@ async def test_nobody_accepts_and_the_partner_loses_the_order(lives: Lives) -> N
 
 async def test_the_notice_is_late_and_the_deadlines_count_from_it(lives: Lives) -> None:
     lives.outside.down.add(SEND_MAIL)
-    life = await new(lives)
+    life = await lives.start(at=zurich("2037-11-30 09:00"), rules=2)
+    await lives.until(zurich("2037-11-30 09:31"))
     order = await life.order()
     assert (order.status, order.notified_at) == (Status.NEW, None), "visible without its mail"
     await lives.until(zurich("2037-12-01 10:00"))

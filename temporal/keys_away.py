@@ -45,7 +45,9 @@ class KeysAwayFilter(logging.Filter):
 
 
 def _chain(failure: BaseException | None) -> Iterator[BaseException]:
-    """A failure, and what caused it."""
-    while failure is not None:
+    """A failure, and what caused it. `raise error from error` makes a circle."""
+    seen: set[int] = set()
+    while failure is not None and id(failure) not in seen:
+        seen.add(id(failure))
         yield failure
         failure = failure.__cause__ or failure.__context__

@@ -38,7 +38,7 @@ STAFF_LOGINS: dict[StaffRole, str] = {
 """The e-mail addresses of the sample logins of the staff."""
 TECHNICIAN_OF = "luzern-montage"
 TECHNICIAN = "urs.bachmann@luzern-montage.example"
-"""The e-mail address of the sample technician. The other logins of partners are of the office."""
+"""The e-mail address of the sample technician. All other sample logins of partners have the role of the office."""
 _LINK = re.compile(r"/invitation/([A-Za-z0-9_-]+)")
 
 

@@ -8,6 +8,7 @@ import hashlib
 from datetime import date
 
 from documents.confined import Limits, run_confined
+from domain.iban import in_fours
 from domain.orders.protocol import HEIGHT, WIDTH, ProtocolVersion, svg_path
 from domain.values import Language, Value
 from words import protocol as labels
@@ -76,7 +77,7 @@ def make_protocol(data: ProtocolData) -> bytes:
         signature=svg_path(protocol.strokes),
         signature_box=f"0 0 {WIDTH} {HEIGHT}",
         photos=[each for each in protocol.photos if each.photo_id in data.pictures],
-        checksum=templates.in_fours(checksum),
+        checksum=in_fours(checksum),
         address_of=lambda named: f"{pdf.PICTURES}{named.photo_id}",
     )
     pictures = {name: base64.b64decode(jpeg) for name, jpeg in data.pictures.items()}

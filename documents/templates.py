@@ -118,11 +118,6 @@ def _digits(text: str) -> float:
     return len(text) - 0.5 * sum(text.count(narrow) for narrow in ".,' -")
 
 
-def in_fours(text: str) -> str:
-    """A reference or IBAN as it is printed: with a blank after every four characters."""
-    return " ".join(text[first : first + 4] for first in range(0, len(text), 4))
-
-
 def month_name(account: SettlementAccount, words: Mapping[str, Any]) -> str:
     """The month for a heading: "Oktober 2026"."""
     name = f"{words['months'][account.month.month - 1]} {account.month.year}"

@@ -1,9 +1,9 @@
-"""How an IBAN is shown: in groups of four, or masked."""
+"""How an IBAN or a payment reference is shown: in groups of four, or masked."""
 
 
-def in_fours(iban: str) -> str:
-    """An IBAN as it is printed: "CH93 0076 2011 6238 5295 7"."""
-    compact = "".join(iban.split())
+def in_fours(text: str) -> str:
+    """An IBAN or a reference as it is printed: "CH93 0076 2011 6238 5295 7"."""
+    compact = "".join(text.split())
     return " ".join(compact[first : first + 4] for first in range(0, len(compact), 4))
 
 

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import stdnum.iban
 
 from documents.confined import Limits, run_confined
+from domain.iban import in_fours
 from domain.settlements.ids import creditor_reference
 from invoices.drafts import KEYWORD
 from statements.data import Accounting, Document, InvoiceData, Letterhead
@@ -78,8 +79,8 @@ def make_invoice(data: InvoiceData) -> Document:
         author=data.partner.name,
         subject="",
         created=data.created.isoformat(),
-        reference=templates.in_fours(creditor_reference(settlement.settlement_id)),
-        iban=templates.in_fours("".join((data.partner.iban or "").split())),
+        reference=in_fours(creditor_reference(settlement.settlement_id)),
+        iban=in_fours(data.partner.iban or ""),
         bill=_payment_part(data),
         widths=templates.column_widths(settlement, statement_words),
     )

@@ -1,4 +1,4 @@
-"""The query for orders whose partner waits for an answer of operations. A former partner waits for none."""
+"""The query for orders whose current partner waits for an answer from operations."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from records.tables import order_messages, orders, waits_for_answer
 
 
 def awaited_answers() -> Select[Any]:
-    """By order: `seq` of its first message that waits, the `first_due` of all, and their `number`."""
+    """One row per order with unanswered messages: the first `seq`, the earliest due date, and the number."""
     return (
         select(
             order_messages.c.sp_id,

@@ -255,7 +255,7 @@ class Messages:
         return await self._database.read(waiting, at_one_moment=True)
 
     async def overdue_answers(self, sp_ids: Collection[str], now: datetime) -> frozenset[str]:
-        """Those of these orders whose partner waits for an answer of operations longer than it should."""
+        """Those of these orders in which an answer of operations to the partner is overdue."""
         late = awaited_answers().having(func.min(order_messages.c.due) <= now)
 
         def overdue(connection: Connection) -> frozenset[str]:

@@ -1,6 +1,7 @@
-"""When the certificates end that Temporal's and PostgreSQL's variables name.
+"""The expiry dates of the certificates that the settings for Temporal and PostgreSQL name.
 
-Those of Temporal are read once, as the connection does; those of PostgreSQL each time, as each new connection does.
+Temporal's certificates are read once, at the start, like the connection reads them. PostgreSQL's are read each time,
+like each new connection reads them.
 """
 
 import os
@@ -21,10 +22,13 @@ _POSTGRESQL: tuple[tuple[str, str, _Choice], ...] = (
 
 
 class Certificates:
-    """The certificates of this process: `temporal_client`, `temporal_authority`, and both of `postgresql_`.
+    """The certificates of this process.
 
-    A client's certificate ends with the first of its chain; a file of authorities, in which an old one may stand
-    beside a new one, with the last of them. What is not set, or cannot be read, is left out: the connection says why.
+    They are named `temporal_client`, `temporal_authority`, `postgresql_client` and `postgresql_authority`.
+
+    A client's certificate expires with the first certificate of its chain. A file of authorities may have an old one
+    beside a new one, so it expires with the last. A certificate that is not set, or cannot be read, is left out: the
+    connection reports it.
 
     Raises:
         SettingsError: what is set for Temporal is wrong.
@@ -41,7 +45,7 @@ class Certificates:
             }
 
     def ends(self) -> _Ends:
-        """The instant until which each of them is valid."""
+        """When each certificate expires, by its name."""
         return {
             **self._temporal,
             **{

@@ -3,6 +3,7 @@
 import hashlib
 
 from documents import pdf, templates
+from domain.iban import in_fours
 from domain.settlements.ids import creditor_reference
 from statements.attachments import statement_csv, statement_json
 from statements.data import Document, StatementData
@@ -29,7 +30,7 @@ def render(data: StatementData) -> Document:
         subject=f"{data.partner.name}, {month}",
         created=data.created.isoformat(),
         month=month,
-        reference=templates.in_fours(creditor_reference(number)),
+        reference=in_fours(creditor_reference(number)),
         widths=templates.column_widths(settlement, words),
     )
     made = pdf.make_pdf(

@@ -1,6 +1,6 @@
-"""What the SDK logs while the database with the orders' keys is away: a warning every few minutes that says so.
+"""Keeps the log short while the database with the keys of the orders is away: one warning every few minutes.
 
-By itself the SDK logs each task whose payloads it cannot decrypt or encrypt as an error of its own, with a traceback.
+Without this filter the SDK logs an error with a traceback for each task whose payloads it cannot decrypt or encrypt.
 """
 
 import logging
@@ -13,9 +13,10 @@ LOG_AGAIN = 300.0  # seconds
 
 
 class KeysAwayFilter(logging.Filter):
-    """For a handler: of the records whose failure is `DataKeysAway` only one in `LOG_AGAIN` seconds is a warning.
+    """A filter for a log handler: turns failures by `DataKeysAway` into one warning every `LOG_AGAIN` seconds.
 
-    It has no traceback, and the number of tasks since the last one (`attempts`). The others are at the level debug.
+    The warning has no traceback; `attempts` is the number of failed tasks since the last warning. The other records
+    get the level debug.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -25,7 +26,7 @@ class KeysAwayFilter(logging.Filter):
         self._unlogged = 0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is logged, which may be changed."""
+        """Whether to log the record. May change the record."""
         failure = record.exc_info[1] if record.exc_info else None
         away = next((each for each in _chain(failure) if isinstance(each, DataKeysAway)), None)
         if away is None:
@@ -45,7 +46,7 @@ class KeysAwayFilter(logging.Filter):
 
 
 def _chain(failure: BaseException | None) -> Iterator[BaseException]:
-    """A failure, and what caused it. `raise error from error` makes a circle."""
+    """The failure, then its cause, then the cause of that, and so on. `raise error from error` makes a circle."""
     seen: set[int] = set()
     while failure is not None and id(failure) not in seen:
         seen.add(id(failure))

@@ -26,10 +26,10 @@ _LONGEST_SECRET = 200
 
 
 class Reading(NamedTuple):
-    """The calendar behind an address. `tag` identifies its content, which is the same since `changed_at`.
+    """The calendar behind an address. `tag` identifies its content, which last changed at `changed_at`.
 
-    `last_modified`: the first whole second after that, in which HTTP counts; None until it has come, since the content
-    may change again before.
+    `last_modified` is the first whole second after the change, because HTTP counts in seconds. It is None until that
+    second has come, since the content may change again before it.
     """
 
     subscriber: Subscriber
@@ -100,7 +100,7 @@ class CalendarFeedUseCases:
         tag = _tag(subscriber, self._public_url, versions, removed, people)
         changed_at = await self._feeds.note_read(subscriber, hash_of(secret), tag, self._clock())
         second = changed_at.replace(microsecond=0) + timedelta(seconds=1)
-        # `now` is from before the content was read: what changed since is newer than `second`.
+        # `now` was taken before the content was read, so a later change is newer than `second`.
         shown = second if second <= now else None
         return Reading(subscriber, _principal(subscriber), tag, changed_at, shown, removed)
 

@@ -20,9 +20,9 @@ from words.dates import format_instant, format_period
 logger = logging.getLogger("cmi.on_site")
 
 AT_ONCE = 2
-"""How many pictures or protocols one process makes at once, of different partners; each takes a processor core."""
+"""How many pictures or protocols one process makes at once, each for another partner. Each takes a processor core."""
 TURN_SECONDS = 20.0
-"""How long a caller waits for its turn, behind others of its partner and behind other partners."""
+"""How long a caller waits for its turn, for its own partner's other files and for other partners together."""
 
 
 class NotNow(Exception):
@@ -32,19 +32,19 @@ class NotNow(Exception):
 class ConfinedWork:
     """Runs the confined processes for pictures and protocols. `clamd`: the address of the virus scanner, or None.
 
-    A partner has one turn at a time: files that take long and cannot be read then leave the others a turn.
+    Each partner gets one turn at a time, so a partner with many slow or broken files does not keep the others waiting.
     """
 
     def __init__(self, clamd: str | None) -> None:
         self._clamd = clamd
         self._turns = asyncio.Semaphore(AT_ONCE)
-        # The lock of a partner exists as long as somebody has it or waits for it.
+        # A partner's lock is removed once nobody holds it or waits for it.
         self._of_partner: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def picture(self, content: bytes, partner_id: str) -> Picture:
         """The picture in a file that somebody sent, as a new JPEG without metadata.
 
-        `partner_id`: who has the order that it belongs to.
+        `partner_id`: the partner that has the order of the picture.
 
         Raises:
             InvalidCommand: it is no picture that can be read, or is too large.

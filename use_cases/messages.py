@@ -211,7 +211,7 @@ class MessageUseCases:
     async def overdue_answers(
         self, principal: Principal, sp_ids: Collection[str]
     ) -> frozenset[str]:
-        """Those of these orders that operations should have answered by now; none for other roles."""
+        """Those of these orders whose answer by operations is overdue; none for roles that cannot close messages."""
         if principal.role not in access.MAY["close_message"]:
             return frozenset()
         return await self._messages.overdue_answers(sp_ids, self._clock())

@@ -56,6 +56,7 @@ _FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--js-flags=--no-opt,--no-maglev",  # axe-core runs so briefly that optimized code comes too late
 ]
 expect.set_options(timeout=WAIT_LIMIT * 1000)  # it only ends a test that hangs (docs/testing.md)
 _SUNDAY = 6
@@ -107,7 +108,10 @@ def axe_source() -> str:
 
 
 async def axe(page: Page) -> None:
-    """Assert that axe-core finds nothing serious or critical on the page as it is now."""
+    """Assert that axe-core finds nothing serious or critical on the page as it is now.
+
+    What it finds depends on marks and colours, and not on the language: of a page in all languages, one is enough.
+    """
     await page.evaluate(axe_source())
     found = await page.evaluate(
         """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations

@@ -8,8 +8,10 @@ from playwright.async_api import expect
 from sqlalchemy import update
 
 from records.tables import order_messages
+from tests.portal.kept import kept
 from tests.portal.portal import PARTNER, Portal, axe, fits, press
 from tests.portal.visitor import Visitor, visitor
+from tests.support.builders import TRANSMITTED
 from tests.web.site import API
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -83,7 +85,7 @@ async def test_a_question_from_the_phone_and_its_answer(portal: Portal, javascri
 
 @pytest.mark.parametrize("language", ["de", "fr", "it", "en"])
 async def test_the_section_is_there_in_each_language(portal: Portal, language: str) -> None:
-    sp_id = await portal.site.new()
+    sp_id = await kept(portal.site, *TRANSMITTED)
     await portal.site.post(portal.site.partner, sp_id, "messages", {"text": "Frage?"})
     page = await portal.page("operations", language, device="phone")  # type: ignore[arg-type]
     await page.goto("/staff")

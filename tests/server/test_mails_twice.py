@@ -14,7 +14,7 @@ from tests.server.test_restarts import IMPATIENT
 from tests.support.databases import kept_from_writers
 from tests.support.processes import Process
 
-DUE = 60
+DUE = 30
 LIMIT = 4
 """As docs/mail.md has it."""
 # What was under way at the kill is tried again after that; long enough for an attempt with slow records.

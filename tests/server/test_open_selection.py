@@ -61,7 +61,7 @@ async def shown(office: SettlementOffice, number: str) -> tuple[list[str], str]:
 
 
 async def test_what_is_taken_back_is_left_out(tmp_path: Path) -> None:
-    async with settlement_office(tmp_path) as office, office.around.worker():
+    async with settlement_office(tmp_path) as office, office.worker():
         await completed(office, "SP-1", "SP-2", "SP-3", "SP-4")
         number = await office.open("SP-1", "SP-2", "SP-3", "SP-4", automatic=True)
         await office.reaches(number, SettlementStatus.OPEN)
@@ -99,7 +99,7 @@ async def test_what_is_taken_back_is_left_out(tmp_path: Path) -> None:
 
 async def test_what_is_selected_again_is_billed(tmp_path: Path) -> None:
     """Also if the selection has the same orders as before, and with the new day of execution."""
-    async with settlement_office(tmp_path) as office, office.around.worker():
+    async with settlement_office(tmp_path) as office, office.worker():
         await completed(office, "SP-1", "SP-2")
         number = await office.open("SP-1", "SP-2", automatic=True)
         await office.reaches(number, SettlementStatus.OPEN)

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowHandle, WorkflowHistory
 
 from contracts import names
 from contracts.activities import SettlementOf
@@ -20,6 +20,7 @@ from tests.server.settlements import HUBER, SettlementOffice, of_huber, settleme
 from tests.server.surroundings import Surroundings, eventually, rests, surroundings
 from tests.support.empty_tasks import kind
 from tests.support.limits import WAIT_LIMIT
+from tests.support.rendering import one_process_for_documents
 from tests.workflows.life import Life
 from tests.workflows.replaying import replayer
 from worker import document_worker, invoice_worker, order_worker
@@ -74,6 +75,7 @@ class WithinTheTest:
 
     async def start(self) -> None:
         """Start one for each queue."""
+        self._running.enter_context(one_process_for_documents())
         for make in (order_worker, document_worker, invoice_worker):
             worker = make(self._around.client, self._settings, self._around.database)
             await self._running.enter_async_context(worker)
@@ -159,8 +161,12 @@ async def check_settlement(office: SettlementOffice, month: Month) -> None:
 async def check_histories(around: Surroundings, courses: Sequence[Course]) -> None:
     """No task failed on the way, all of them replay, and no mail went out twice."""
     await check_that_no_task_failed(courses)
-    for course in courses:
-        await replayer().replay_workflow(await course.handle.fetch_history())
+
+    async def histories() -> AsyncIterator[WorkflowHistory]:
+        for course in courses:
+            yield await course.handle.fetch_history()
+
+    await replayer().replay_workflows(histories())
     doubled = [each for each, times in Counter(around.inbox.ids()).items() if times > 1]
     assert not doubled, "no worker was killed"
 

@@ -3,8 +3,10 @@
 import asyncio
 import os
 import re
+import shlex
 import sys
 from collections.abc import AsyncIterator
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,9 +22,13 @@ from tests.server.surroundings import eventually
 from tests.support.databases import as_text, postgres_server, records_copy
 from tests.support.instance import Instance, instance
 from tests.support.needs import needs
+from tests.support.processes import run_python
 from tests.support.tls import Authority
 
 pytestmark = [needs("prometheus"), needs("postgresql"), pytest.mark.asyncio(loop_scope="module")]
+
+
+OURS = re.compile(r'python (scripts/figures|starter)\.py( [\w-]+| "\$SP")*')
 
 
 class Block(NamedTuple):
@@ -66,7 +72,8 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ins
 async def shell(it: Instance, commands: str, sp_id: str, **variables: str) -> tuple[int, str]:
     """Run commands in CMI's folder until one fails, with further variables if some are named.
 
-    Returns the exit code, and what they printed.
+    Bash runs them, but for the lines that do no more than to call a command of ours, which is forked. Returns the exit
+    code, and what they printed.
     """
     around = it.around
     backup = it.folder / "backup"
@@ -77,24 +84,38 @@ async def shell(it: Instance, commands: str, sp_id: str, **variables: str) -> tu
         *(str(Path(program).parent) for program in (sys.executable, temporal_binary())),
         str(programs),
     ]
+    env = {
+        **it.env,
+        "PATH": ":".join([*bin_folders, os.environ["PATH"]]),
+        "SP": sp_id,
+        "CMI_URL": it.url,
+        "PROMETHEUS_URL": it.prometheus_url,
+        "BACKUP": str(backup),
+        "CMI_FILE": str(around.database.url.database),
+        "TEMPORAL_FILE": str(around.folder / "temporal.db"),
+        **variables,
+    }
+    printed = ""
+    for is_ours, lines in groupby(commands.splitlines(), lambda line: bool(OURS.fullmatch(line))):
+        for part in lines if is_ours else ["\n".join(lines)]:
+            if is_ours:
+                _, *arguments = shlex.split(part.replace("$SP", sp_id))
+                done = await run_python(arguments, env)
+                exit_code, output = done.returncode, done.stdout + done.stderr
+            else:
+                exit_code, output = await bash(part, env)
+            printed += output
+            if exit_code:
+                return exit_code, printed
+    return 0, printed
+
+
+async def bash(commands: str, env: dict[str, str]) -> tuple[int, str]:
+    """The exit code of bash, which ends at the first command that fails, and what was printed."""
     process = await asyncio.create_subprocess_exec(
-        "bash",
-        "-euo",
-        "pipefail",
-        "-c",
-        commands,
+        *("bash", "-euo", "pipefail", "-c", commands),
         cwd=ROOT,
-        env={
-            **it.env,
-            "PATH": ":".join([*bin_folders, os.environ["PATH"]]),
-            "SP": sp_id,
-            "CMI_URL": it.url,
-            "PROMETHEUS_URL": it.prometheus_url,
-            "BACKUP": str(backup),
-            "CMI_FILE": str(around.database.url.database),
-            "TEMPORAL_FILE": str(around.folder / "temporal.db"),
-            **variables,
-        },
+        env=env,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -102,17 +102,21 @@ async def test_from_the_request_to_mail_and_sql(traced: Site, spans: InMemorySpa
 
 
 async def test_kept_histories_replay_with_traces(spans: InMemorySpanExporter) -> None:
-    for name in NAMES:
-        await _replay(history(name), is_traced=True)
+    await _replay(*map(history, NAMES), is_traced=True)
     assert spans.get_finished_spans() == ()
 
 
-async def _replay(stored: WorkflowHistory, *, is_traced: bool) -> None:
+async def _replay(*stored: WorkflowHistory, is_traced: bool) -> None:
     making = tracer()
     assert making is not None
+
+    async def all_of_them() -> AsyncIterator[WorkflowHistory]:
+        for each in stored:
+            yield each
+
     await Replayer(
         workflows=[ServiceOrder, SettlementWorkflow, MonthlyBilling],
         workflow_runner=SandboxedWorkflowRunner(),
         data_converter=data_converter(),
         interceptors=[TraceInterceptor(making)] if is_traced else [],
-    ).replay_workflow(stored)
+    ).replay_workflows(all_of_them())

@@ -13,6 +13,7 @@ from domain.orders.protocol import Checked, NamedPhoto, Protocol, ProtocolVersio
 from tests.statements import test_tags as tags
 from tests.support.builders import MONDAY
 from tests.support.pictures import photo
+from tests.support.rendering import one_process_for_documents
 
 STROKES = (tuple((100 + 8 * n, int(200 + 90 * math.sin(n / 5))) for n in range(90)),)
 
@@ -76,7 +77,8 @@ async def test_it_is_tagged_and_its_pictures_are_described() -> None:
 @pytest.mark.parametrize("ending", ["refused", "absent", "of a newer release"])
 async def test_without_a_signature_it_says_why(ending: str) -> None:
     changes = {"ending": ending, "strokes": (), "signer": "", "reason": "Nessuno in casa"}
-    made = await protocol_confined(data(photos=(), **changes))
+    with one_process_for_documents():
+        made = await protocol_confined(data(photos=(), **changes))
     text = PdfReader(io.BytesIO(made)).pages[0].extract_text()
     assert "Senza firma" in text
     assert "Nessuno in casa" in text

@@ -210,7 +210,7 @@ def test_no_letter_is_without_a_glyph() -> None:
 def test_is_read_in_order(tmp_path: Path) -> None:
     """As poppler follows the structure."""
     file = tmp_path / "statement.pdf"
-    file.write_bytes(render(statement(25, corrections=[CORRECTION])).pdf)
+    file.write_bytes(render(statement(14, corrections=[CORRECTION])).pdf)
     out = subprocess.run(
         ["pdfinfo", "-struct-text", file], capture_output=True, text=True, check=True
     ).stdout
@@ -227,7 +227,7 @@ def test_is_read_in_order(tmp_path: Path) -> None:
         "SP-ID",
         "Betrag CHF",
         "SP-1048213",
-        "SP-1048237",
+        "SP-1048226",
         "Korrekturen",
         "SP-1040007",
         "Netto",

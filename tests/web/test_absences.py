@@ -15,6 +15,9 @@ from tests.support.databases import kept_from_writers
 from tests.support.limits import WAIT_LIMIT
 from tests.web.site import API, CHECKLIST, POLICY, Site, agreed, order, serving, site
 
+SHARED = pytest.mark.asyncio(loop_scope="session")
+"""On a test of the application that others use as well."""
+
 
 def policy(folder: Path) -> str:
     """The path of a policy file that sends orders at once."""
@@ -265,37 +268,29 @@ async def test_an_order_that_the_records_have_not_got_yet_is_found(tmp_path: Pat
             assert (await cmi.shop.get(f"{API}/orders/SP-0")).status_code == 404
 
 
-async def test_an_order_whose_workflow_is_dead(tmp_path: Path) -> None:
-    async with (
-        surroundings(tmp_path, CMI_POLICY=policy(tmp_path)) as around,
-        site(around) as cmi,
-        around.worker(),
-    ):
-        sp_id = await cmi.new()
-        await around.client.get_workflow_handle(sp_id).terminate("by hand")
-        refused = await cmi.post(cmi.partner, sp_id, "accept")
-        assert refused.status_code == 409
-        assert (refused.json()["allowed"], refused.json()["order_status"]) == ([], "new")
-        # The warehouse's word is not lost: it comes again, until somebody has revived the order.
-        assert is_unavailable(await cmi.post(cmi.warehouse, sp_id, "goods-received"))
+@SHARED
+async def test_an_order_whose_workflow_is_dead(cmi: Site) -> None:
+    sp_id = await cmi.new()
+    await cmi.around.client.get_workflow_handle(sp_id).terminate("by hand")
+    refused = await cmi.post(cmi.partner, sp_id, "accept")
+    assert refused.status_code == 409
+    assert (refused.json()["allowed"], refused.json()["order_status"]) == ([], "new")
+    # The warehouse's word is not lost: it comes again, until somebody has revived the order.
+    assert is_unavailable(await cmi.post(cmi.warehouse, sp_id, "goods-received"))
 
 
+@SHARED
 async def test_a_worker_that_is_gone_before_the_answer_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cmi: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with (
-        surroundings(tmp_path, CMI_POLICY=policy(tmp_path)) as around,
-        site(around) as cmi,
-        around.worker(),
-    ):
-        sp_id = await cmi.new()
-        await cmi.brought(sp_id, "set_appointment")
-        answered = workflow_client.send_command
+    sp_id = await cmi.new()
+    await cmi.brought(sp_id, "set_appointment")
+    answered = workflow_client.send_command
 
-        async def of_the_future(*arguments: object) -> object:
-            answer = await answered(*arguments)  # type: ignore[arg-type]
-            return answer.model_copy(update={"version": answer.version + 1})
+    async def of_the_future(*arguments: object) -> object:
+        answer = await answered(*arguments)  # type: ignore[arg-type]
+        return answer.model_copy(update={"version": answer.version + 1})
 
-        monkeypatch.setattr(workflow_client, "send_command", of_the_future)
-        answer = await cmi.post(cmi.partner, sp_id, "appointment", agreed())
-        assert answer.status_code == 202
+    monkeypatch.setattr(workflow_client, "send_command", of_the_future)
+    answer = await cmi.post(cmi.partner, sp_id, "appointment", agreed())
+    assert answer.status_code == 202

@@ -21,6 +21,7 @@ from statements.data import Document
 from temporal.connection import connect
 from tests.invoices.papers import invoice, paper
 from tests.server.surroundings import eventually
+from tests.support.processes import run_python
 from tests.web.firms import Firm, firm, sums
 from tests.web.site import API, Site
 from tests.web.test_wrong_calls import fields
@@ -52,17 +53,8 @@ def swiss(amount: str) -> str:
 
 async def starter(cmi: Site, *arguments: str) -> tuple[int, str, str]:
     """A command of operations: exit code, what it printed, what it complained of."""
-    process = await asyncio.create_subprocess_exec(
-        str(ROOT / ".venv/bin/python"),
-        str(ROOT / "starter.py"),
-        *arguments,
-        env=cmi.around.env,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, complaint = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), complaint.decode()
+    ended = await run_python([str(ROOT / "starter.py"), *arguments], cmi.around.env)
+    return ended.returncode, ended.stdout, ended.stderr
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -85,8 +77,8 @@ async def only(one: Firm) -> dict[str, Any]:
 
 @pytest.mark.parametrize("liable", [True, False], ids=["VAT", "no VAT"])
 async def test_from_the_selection_to_the_accepted_invoice(cmi: Site, liable: bool) -> None:
-    one = await firm(cmi, liable=liable)
-    sp_ids = await one.completed(*FEES)
+    one, fees = await firm(cmi, liable=liable), FEES if liable else FEES[:1]
+    sp_ids = await one.completed(*fees, shipped=True)
     unfinished = await cmi.new(partner_id=one.partner_id)
     foreign = await cmi.new()
     asked = [*sp_ids, sp_ids[0], "SP-NOWHERE", foreign, unfinished]
@@ -106,7 +98,7 @@ async def test_from_the_selection_to_the_accepted_invoice(cmi: Site, liable: boo
 
     seen = await one.reaches(number, "issued")
     assert sorted(line["sp_id"] for line in seen["orders"]) == sorted(sp_ids)
-    expected = sums(FEES, liable=liable)
+    expected = sums(fees, liable=liable)
     assert {name: seen[name] for name in expected} == expected
     assert seen["allowed"] == ["invoice"]
     assert datetime.fromisoformat(seen["invoice_due"]) > datetime.now(UTC) + timedelta(days=10)

@@ -6,10 +6,10 @@ from fastapi.responses import HTMLResponse
 from domain.people import possible
 from domain.values import LANGUAGES
 from use_cases.account_errors import Conflict, SecondFactorUnavailable, Throttled, WrongFields
-from use_cases.accounts import Accounts
 from use_cases.passwords import SHORTEST
 from use_cases.principal import Principal, Role
 from use_cases.sessions import id_of
+from web.portal.accounts import accounts_of
 from web.portal.confirming import (
     CODE,
     PASSWORD,
@@ -72,7 +72,7 @@ async def set_language(request: Request) -> Response:
     form = await form_of(request)
     chosen = next((each for each in LANGUAGES if each == form.get("language")), None)
     if chosen is not None:
-        await _accounts(request).set_language(principal.login_id, chosen)
+        await accounts_of(request).set_language(principal.login_id, chosen)
     back = FACTOR_PAGE if principal.is_factor_due else "/account"
     return redirect(request, back, said="language" if chosen else None)
 
@@ -86,7 +86,7 @@ async def change_password(request: Request) -> Response:
     if form.get("password") != form.get("again"):
         errors = {"again": say(language, DIFFERENT)}
         return await _account_page(request, principal, 422, errors)
-    accounts = _accounts(request)
+    accounts = accounts_of(request)
     try:
         if principal.needs_confirmation:
             await confirm(request, form.get("former"), form.get(CODE))
@@ -110,7 +110,7 @@ async def log_out_everywhere(request: Request) -> Response:
     """End all sessions of this login."""
     principal = await require_login(request, *_EVERYBODY)
     await form_of(request)
-    await _accounts(request).sessions.end_all(principal.login_id)
+    await accounts_of(request).sessions.end_all(principal.login_id)
     return await end_session(request, said="everywhere")
 
 
@@ -120,7 +120,7 @@ async def begin_second_factor(request: Request) -> Response:
     principal = await require_login(request, *_EVERYBODY, without_factor=True)
     await confirmed_form(request, principal, "set_up_factor")
     try:
-        await _accounts(request).second_factor.enrol(principal.login_id)
+        await accounts_of(request).second_factor.enrol(principal.login_id)
     except SecondFactorUnavailable:
         return redirect(request, "/account", said="factor_unavailable")
     except Conflict:
@@ -152,7 +152,7 @@ async def confirm_second_factor(request: Request) -> Response:
     ):  # the code was not kept while the password was asked for
         return await _enrolment(request, principal)
     try:
-        codes = await _accounts(request).second_factor.confirm(
+        codes = await accounts_of(request).second_factor.confirm(
             principal.login_id, form.get("code").strip()
         )
     except WrongFields:
@@ -169,7 +169,7 @@ async def remove_second_factor(request: Request) -> Response:
     """Switch the second factor off with a code, and with the password if it was not given a moment ago."""
     principal = await require_login(request, *_EVERYBODY)
     form = await form_of(request)
-    factors, code = _accounts(request).second_factor, form.get("code").strip()
+    factors, code = accounts_of(request).second_factor, form.get("code").strip()
     try:
         if principal.needs_confirmation:
             await confirm(request, form.get(PASSWORD), code)
@@ -194,9 +194,9 @@ async def _account_page(
     errors: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
 ) -> HTMLResponse:
-    factor = await _accounts(request).second_factor.status(principal.login_id)
+    factor = await accounts_of(request).second_factor.status(principal.login_id)
     this_session = id_of(session_secret(request))
-    sessions = await _accounts(request).sessions.of(principal.login_id)
+    sessions = await accounts_of(request).sessions.of(principal.login_id)
     return page(
         request,
         "account/account",
@@ -225,7 +225,7 @@ async def _throttled(
 async def _enrolment(
     request: Request, principal: Principal, status: int = 200, error: str | None = None
 ) -> Response:
-    enrolment = (await _accounts(request).second_factor.status(principal.login_id)).enrolment
+    enrolment = (await accounts_of(request).second_factor.status(principal.login_id)).enrolment
     if enrolment is None and principal.is_factor_due:
         return factor_needed_page(request, principal)
     if enrolment is None:
@@ -244,8 +244,3 @@ async def _enrolment(
 
 def _groups_of_four(text: str) -> list[str]:
     return [text[at : at + 4] for at in range(0, len(text), 4)]
-
-
-def _accounts(request: Request) -> Accounts:
-    accounts: Accounts = request.app.state.accounts
-    return accounts

@@ -9,8 +9,8 @@ from typing import Literal
 from fastapi import Request
 
 from use_cases.account_errors import NotFound, Throttled, WrongFields
-from use_cases.accounts import Accounts
 from use_cases.principal import Principal
+from web.portal.accounts import accounts_of
 from web.portal.forms import SavedForm
 from web.portal.login import BAD_CODE, retry_after_header, throttled_text
 from web.portal.pages import (
@@ -78,7 +78,7 @@ async def require_confirmed(
             headers = retry_after_header(error)
         except NotFound:  # the session has just ended
             status = 403
-    factor = await _accounts(request).second_factor.status(principal.login_id)
+    factor = await accounts_of(request).second_factor.status(principal.login_id)
     saved = SavedForm.of(request, form)
     left_out = ("request_id", "back")
     raise EarlyResponse(
@@ -99,7 +99,7 @@ async def require_confirmed(
 
 async def confirm(request: Request, password: str, code: str) -> None:
     """Confirm the session of this browser. Raises what `SessionUseCases.confirm` does."""
-    await _accounts(request).sessions.confirm(session_secret(request), password, code.strip())
+    await accounts_of(request).sessions.confirm(session_secret(request), password, code.strip())
 
 
 def error_texts(request: Request, principal: Principal, error: WrongFields) -> dict[str, str]:
@@ -110,8 +110,3 @@ def error_texts(request: Request, principal: Principal, error: WrongFields) -> d
         return {PASSWORD: say(language, WRONG_PASSWORD)}
     text = NO_CODE if fault.code == "missing" else BAD_CODE
     return {CODE: say(language, text)}
-
-
-def _accounts(request: Request) -> Accounts:
-    accounts: Accounts = request.app.state.accounts
-    return accounts

@@ -16,10 +16,10 @@ from use_cases.account_errors import (
     Throttled,
     WrongFields,
 )
-from use_cases.accounts import Accounts
 from use_cases.passwords import LONGEST, SHORTEST
 from use_cases.sessions import Session
 from use_cases.throttle import DEVICE_REMEMBERED
+from web.portal.accounts import accounts_of
 from web.portal.forms import Form, SavedForm
 from web.portal.pages import (
     current_principal,
@@ -71,7 +71,7 @@ async def login(request: Request) -> Response:
     form = await form_of(request)
     email = form.get("email").strip()
     try:
-        session = await _accounts(request).sessions.log_in(
+        session = await accounts_of(request).sessions.log_in(
             email,
             form.get("password"),
             _client_address(request),
@@ -95,7 +95,7 @@ async def login_code(request: Request) -> Response:
     form = await form_of(request)
     ticket, code = form.get("ticket"), form.get("code").strip()
     try:
-        session = await _accounts(request).sessions.finish_log_in(
+        session = await accounts_of(request).sessions.finish_log_in(
             ticket,
             code,
             _client_address(request),
@@ -147,7 +147,7 @@ async def end_session(request: Request, said: str | None = None) -> Response:
 async def password_page(request: Request, secret: str) -> Response:
     """The form for a new password. Opening it does not use up the link, because programs that scan mails open links."""
     try:
-        user, _ = await _accounts(request).open_link(secret)
+        user, _ = await accounts_of(request).open_link(secret)
     except LinkUnusable:
         return _dead_link_page(request)
     return _password_page(request, user)
@@ -158,7 +158,7 @@ async def password_page(request: Request, secret: str) -> Response:
 async def set_password(request: Request, secret: str) -> Response:
     """Set the new password."""
     form = await form_of(request)
-    accounts = _accounts(request)
+    accounts = accounts_of(request)
     try:
         user, _ = await accounts.open_link(secret)
         password = form.get("password")
@@ -184,7 +184,7 @@ async def reset(request: Request) -> Response:
     """Mail the link. The answer is the same whether the login exists or not."""
     form = await form_of(request)
     try:
-        await _accounts(request).resets.request(
+        await accounts_of(request).resets.request(
             form.get("email").strip(), _client_address(request), _device(request)
         )
     except Throttled as error:
@@ -287,12 +287,7 @@ async def _logged_in(request: Request, session: Session, form: Form) -> Response
 async def _end_session(request: Request) -> None:
     secret = request.cookies.get(session_cookie(request.app.state.settings))
     if secret:
-        await _accounts(request).sessions.end(secret)
-
-
-def _accounts(request: Request) -> Accounts:
-    accounts: Accounts = request.app.state.accounts
-    return accounts
+        await accounts_of(request).sessions.end(secret)
 
 
 def _device(request: Request) -> str | None:

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Request, Response
 
-from use_cases.accounts import Accounts
 from use_cases.principal import Principal
 from use_cases.sessions import id_of
+from web.portal.accounts import accounts_of
 from web.portal.login import end_session
 from web.portal.pages import form_of, redirect, register_notices, require_login
 from web.security import session_secret
@@ -25,7 +25,7 @@ async def log_out_elsewhere(request: Request) -> Response:
     """End all sessions of this login but this one."""
     principal = await _somebody(request)
     await form_of(request)
-    await _accounts(request).sessions.end_others(principal.login_id, session_secret(request))
+    await accounts_of(request).sessions.end_others(principal.login_id, session_secret(request))
     return redirect(request, "/account#sessions-title", said="elsewhere")
 
 
@@ -36,14 +36,9 @@ async def log_out_there(request: Request, session_id: str) -> Response:
     await form_of(request)
     if session_id == id_of(session_secret(request)):
         return await end_session(request)
-    await _accounts(request).sessions.end_one(principal.login_id, session_id)
+    await accounts_of(request).sessions.end_one(principal.login_id, session_id)
     return redirect(request, "/account#sessions-title", said="session_ended")
 
 
 async def _somebody(request: Request) -> Principal:
     return await require_login(request, "partner", "operations", "accounting")
-
-
-def _accounts(request: Request) -> Accounts:
-    accounts: Accounts = request.app.state.accounts
-    return accounts

@@ -9,7 +9,6 @@ from fastapi import Request
 from domain.people import PartnerRole
 from domain.values import Language
 from use_cases.account_errors import Fault
-from use_cases.accounts import Accounts
 from use_cases.principal import Principal
 from web.portal.pages import require_login
 from words.translations import TRANSLATIONS, mark
@@ -34,12 +33,6 @@ _CHOSEN = ("canton", "language", "role", "policy")
 async def require_operations(request: Request) -> Principal:
     """The person who is logged in, who must be of operations. Raises `EarlyResponse` as `require_login` does."""
     return await require_login(request, "operations")
-
-
-def accounts_of(request: Request) -> Accounts:
-    """The use cases of partners, logins and tokens."""
-    accounts: Accounts = request.app.state.accounts
-    return accounts
 
 
 def translated(options: Mapping[Any, str], language: Language) -> list[tuple[str, str]]:

@@ -3,9 +3,10 @@
 from fastapi import APIRouter, Request, Response
 
 from use_cases.account_errors import Conflict, NotFound, OwnFactor
+from web.portal.accounts import accounts_of
 from web.portal.confirming import confirmed_form
 from web.portal.pages import error_page, redirect, register_notices
-from web.portal.staff.common import accounts_of, require_operations
+from web.portal.staff.common import require_operations
 from web.portal.staff.partners import partner_path
 from words.translations import mark
 

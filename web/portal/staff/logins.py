@@ -14,6 +14,7 @@ from use_cases.account_errors import Conflict, Fault, NotFound, PartnerEnded, Wr
 from use_cases.accounts import Accounts
 from use_cases.operations import Operations
 from use_cases.principal import Principal
+from web.portal.accounts import accounts_of
 from web.portal.commands import command_id
 from web.portal.confirming import confirmed_form
 from web.portal.formats import ZURICH, language_names, today
@@ -26,7 +27,7 @@ from web.portal.pages import (
     redirect,
     register_notices,
 )
-from web.portal.staff.common import accounts_of, fault_texts, require_operations, translated
+from web.portal.staff.common import fault_texts, require_operations, translated
 from web.portal.staff.partners import partner_facts, partner_path
 from words.translations import TRANSLATIONS, mark
 

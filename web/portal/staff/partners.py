@@ -13,12 +13,12 @@ from records.partners import STATUSES, Partner, PartnerStatus
 from use_cases.account_errors import Conflict, NotFound, WrongFields, wrong_fields
 from use_cases.accounts import Accounts
 from use_cases.principal import Principal
+from web.portal.accounts import accounts_of
 from web.portal.confirming import Change, require_confirmed
 from web.portal.formats import language_names
 from web.portal.pages import error_page, form_of, page, reader_language, redirect, register_notices
 from web.portal.staff.common import (
     PARTNER_ROLES,
-    accounts_of,
     address,
     fault_texts,
     require_operations,

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Request, Response
 from contracts.activities import FindingKind
 from domain.settlements.ids import is_settlement_id
 from use_cases.operations import Operations
+from web.portal.accounts import accounts_of
 from web.portal.orders.common import partner_choices
 from web.portal.orders.messages import message_use_cases
 from web.portal.pages import page, redirect
-from web.portal.staff.common import accounts_of, address, require_operations
+from web.portal.staff.common import address, require_operations
 from web.portal.temporal_ui import LATE, list_address
 from words.translations import mark
 

@@ -14,9 +14,10 @@ from records.partners import STATUSES, Partner
 from use_cases.operations import LateOrder, Operations, Review, UnassignedOrder
 from use_cases.principal import Principal
 from web.downloads import streamed
+from web.portal.accounts import accounts_of
 from web.portal.formats import local
 from web.portal.pages import error_page
-from web.portal.staff.common import accounts_of, require_operations
+from web.portal.staff.common import require_operations
 
 router = APIRouter(include_in_schema=False)
 

@@ -5,9 +5,10 @@ from datetime import date, datetime, time, timedelta
 from fastapi import APIRouter, Request, Response
 
 from use_cases.security_events import Kind
+from web.portal.accounts import accounts_of
 from web.portal.formats import ZURICH
 from web.portal.pages import page, redirect
-from web.portal.staff.common import accounts_of, address, require_operations
+from web.portal.staff.common import address, require_operations
 from words.translations import mark
 
 router = APIRouter(include_in_schema=False)

@@ -20,7 +20,11 @@ Credentials = dict[str, Any]
 
 
 class CallFailed(Exception):
-    """The API answered a call with an error; the text contains both."""
+    """The API answered a call with an error; the text contains both. `status`: that of the answer."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class Api:
@@ -64,7 +68,9 @@ class Api:
             await asyncio.sleep(PAUSE)
         if answer.is_error:
             text = answer.text[:400]
-            raise CallFailed(f"{who} {method} {path}: {answer.status_code} {text}")
+            raise CallFailed(
+                f"{who} {method} {path}: {answer.status_code} {text}", answer.status_code
+            )
         return answer
 
     async def get(self, who: str, path: str) -> Any:

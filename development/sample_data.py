@@ -19,7 +19,7 @@ from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
 from activities.atomic_files import write_atomically
 from contracts import names
-from development.api_client import PATIENCE, Api, Credentials, read_credentials
+from development.api_client import PATIENCE, Api, CallFailed, Credentials, read_credentials
 from development.embedded import ROOT
 from domain.orders.order import Status
 from domain.policy import Policy
@@ -149,22 +149,32 @@ async def make_partners(settings: Settings, api: Api, file: Path, mails: Path) -
 async def make_technician(
     settings: Settings, api: Api, file: Path, mails: Path, sp_ids: Collection[str]
 ) -> None:
-    """Add the sample technician, to whom its firm assigns these orders, unless it exists."""
+    """Add the sample technician, to whom its firm assigns these orders, unless `file` has its password.
+
+    A start that was stopped in between is continued. Orders that the firm no longer has are left out.
+    """
     firm = api.credentials["partners"][TECHNICIAN_OF]
     if "technician" in firm:
         return
     database = Database(settings.database_url)
     accounts = Accounts(database, settings)
     try:
-        person = {"email": TECHNICIAN, "name": "Urs Bachmann", "role": "technician"}
-        made = await api.post(TECHNICIAN_OF, "/people", person)
+        people = (await api.get(TECHNICIAN_OF, "/people"))["items"]
+        made = next((each for each in people if each["email"] == TECHNICIAN), None)
+        if made is None:
+            person = {"email": TECHNICIAN, "name": "Urs Bachmann", "role": "technician"}
+            made = await api.post(TECHNICIAN_OF, "/people", person)
+        for sp_id in sp_ids:
+            path = f"/orders/{sp_id}/assignment"
+            try:
+                await api.call(TECHNICIAN_OF, "PUT", path, {"user_id": made["user_id"]})
+            except CallFailed as failed:
+                if failed.status != httpx.codes.NOT_FOUND:
+                    raise
         password = await LoginMaker(accounts, mails).password(TECHNICIAN)
     finally:
         await accounts.close()
         await database.close()
-    for sp_id in sp_ids:
-        path = f"/orders/{sp_id}/assignment"
-        await api.call(TECHNICIAN_OF, "PUT", path, {"user_id": made["user_id"]})
     firm["technician"] = {"email": TECHNICIAN, "password": password}
     write_credentials(api.credentials, file)
 

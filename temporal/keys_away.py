@@ -46,7 +46,9 @@ class KeysAwayFilter(logging.Filter):
 
 
 def _chain(failure: BaseException | None) -> Iterator[BaseException]:
-    """The failure, then its cause, then the cause of that, and so on."""
-    while failure is not None:
+    """The failure, then its cause, then the cause of that, and so on. `raise error from error` makes a circle."""
+    seen: set[int] = set()
+    while failure is not None and id(failure) not in seen:
+        seen.add(id(failure))
         yield failure
         failure = failure.__cause__ or failure.__context__

@@ -10,6 +10,7 @@ second.
 """
 
 import os
+import struct
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -46,13 +47,13 @@ def read_catalogue(path: Path, language: Language) -> GNUTranslations:
     """The translations in a `.po` file; one that is empty or fuzzy is left out, so that the text stays German.
 
     They are read from the `.mo` file beside it if that was compiled from this version of the file, which its time
-    tells, as with Python's `.pyc`. If not, it is compiled, and kept where the folder can be written.
+    tells, as with Python's `.pyc`. If not, or if it ends too early, it is compiled, and kept where that is possible.
 
     Raises:
         babel.messages.pofile.PoFileError: the file cannot be read.
     """
     compiled, changed = path.with_suffix(".mo"), path.stat().st_mtime_ns
-    with suppress(OSError):
+    with suppress(OSError, struct.error):  # the latter: a file that ends too early
         if compiled.stat().st_mtime_ns == changed:
             with compiled.open("rb") as file:
                 return GNUTranslations(file)
@@ -79,6 +80,10 @@ def _keep(path: Path, content: bytes, changed: int) -> None:
     try:
         with open(handle, "wb") as file:
             file.write(content)
+            file.flush()
+            os.fsync(
+                file.fileno()
+            )  # else a power failure can leave an empty file with the right time
         os.chmod(name, 0o644)
         os.utime(name, ns=(changed, changed))
         os.replace(name, path)

@@ -164,10 +164,18 @@ async def test_an_overdue_answer_is_marked_in_the_list_and_on_the_order(portal: 
         assert await marked(staff) == [False, False]
         late = update(order_messages).where(order_messages.c.sp_id == sp_id)
         late = late.values(due=datetime.now(UTC) - timedelta(minutes=1))
-        await portal.site.app.state.database.write(lambda connection: connection.execute(late))
+        write = portal.site.app.state.database.write
+        await write(lambda connection: connection.execute(late))
         assert await marked(staff) == [True, True]
         assert await marked(partner) == [False, False]
         await portal.site.post(portal.site.operations, sp_id, "messages", {"text": "Ja."})
+        assert await marked(staff) == [False, False]
+        await portal.site.post(portal.site.partner, sp_id, "messages", {"text": "Sicher?"})
+        await write(lambda connection: connection.execute(late))
+        assert await marked(staff) == [True, True]
+        declined = {"reason": "no_capacity", "note": ""}  # a former partner waits for no answer
+        await portal.site.do(portal.site.partner, sp_id, "decline", declined)
+        await portal.site.reaches(sp_id, "unassigned")
         assert await marked(staff) == [False, False]
 
 

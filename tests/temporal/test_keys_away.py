@@ -89,6 +89,12 @@ def test_another_failure_stays_an_error(caplog: pytest.LogCaptureFixture, error:
     assert [level for level, _, _ in Log(caplog).error(error)] == ["ERROR"]
 
 
+def test_a_failure_that_is_its_own_cause_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    error = RuntimeError("in a circle")
+    error.__cause__ = error
+    assert [level for level, _, _ in Log(caplog).error(error)] == ["ERROR"]
+
+
 async def test_a_key_that_cannot_be_made_is_one_of_a_database_that_is_away(
     keys: DataKeyRecords,
 ) -> None:

@@ -216,6 +216,18 @@ def test_a_catalogue_is_compiled_once_for_each_version(
     assert [each.name for each in sorted(tmp_path.iterdir())] == ["cmi.mo", "cmi.po"]
 
 
+@pytest.mark.parametrize("length", [0, 2, 30])
+def test_a_damaged_compiled_catalogue_is_replaced(tmp_path: Path, length: int) -> None:
+    path, compiled = tmp_path / "cmi.po", tmp_path / "cmi.mo"
+    path.write_text('msgid "Ja"\nmsgstr "Oui"\n')
+    read_catalogue(path, "fr")
+    whole, time = compiled.read_bytes(), compiled.stat().st_mtime_ns
+    compiled.write_bytes(whole[:length])
+    os.utime(compiled, ns=(time, time))
+    assert read_catalogue(path, "fr").gettext("Ja") == "Oui"
+    assert compiled.read_bytes() == whole
+
+
 def test_a_catalogue_is_read_where_nothing_can_be_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

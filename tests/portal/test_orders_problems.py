@@ -12,6 +12,7 @@ from tests.portal.kept import appointed, kept
 from tests.portal.portal import Device, Portal, axe, fits, follow, press
 from tests.portal.test_settlements_journeys import fetched
 from tests.support.builders import COMPLETED, MONDAY
+from tests.web.firms import firm
 from tests.web.site import MET, agreed, tomorrow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -45,9 +46,12 @@ async def says(page: Page, text: str) -> None:
 async def test_a_problem_a_hold_and_on_it_goes(
     portal: Portal, device: Device, javascript: bool
 ) -> None:
-    site, sp_id = portal.site, await portal.site.new()
-    await site.do(site.partner, sp_id, "accept")
-    page = await portal.page("partner", device=device, javascript=javascript)
+    site, one = portal.site, await firm(portal.site)
+    sp_id = await site.new(partner_id=one.partner_id)
+    await site.do(one.http, sp_id, "accept")
+    page = await portal.page(
+        "partner", device=device, javascript=javascript, partner_id=one.partner_id
+    )
     await page.goto(f"/orders/{sp_id}")
     await page.get_by_text("Problem melden").first.click()
     form = page.locator("#problem")
@@ -108,9 +112,11 @@ async def test_a_report_is_withdrawn(portal: Portal) -> None:
 async def test_declined_orders_go_to_another_partner(
     portal: Portal, device: Device, javascript: bool
 ) -> None:
-    site = portal.site
-    sp_ids = [await site.new() for _ in range(2)]
-    page = await portal.page("partner", device=device, javascript=javascript)
+    site, one = portal.site, await firm(portal.site)
+    sp_ids = [await site.new(partner_id=one.partner_id) for _ in range(2)]
+    page = await portal.page(
+        "partner", device=device, javascript=javascript, partner_id=one.partner_id
+    )
     for sp_id in sp_ids:
         await page.goto(f"/orders/{sp_id}")
         await page.get_by_text("Auftrag ablehnen").first.click()

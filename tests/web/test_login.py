@@ -299,6 +299,21 @@ async def test_the_language_that_the_browser_asks_for(browser: Browser) -> None:
     assert "url(" not in style.text
 
 
+async def test_static_files_are_compressed_and_pages_are_not(browser: Browser) -> None:
+    style = await browser.open("/static/cmi.css", Accept_Encoding="gzip")
+    assert style.headers["Content-Encoding"] == "gzip"
+    assert style.headers["Vary"] == "Accept-Encoding"
+    assert int(style.headers["Content-Length"]) < len(style.content) / 3
+    plain = await browser.open("/static/cmi.css", Accept_Encoding="identity")
+    assert (plain.headers.get("Content-Encoding"), plain.content) == (None, style.content)
+    again = await browser.http.get(
+        "/static/cmi.css", headers={"If-None-Match": style.headers["ETag"]}
+    )
+    assert again.status_code == 304
+    page = await browser.open("/login", Accept_Encoding="gzip")
+    assert "Content-Encoding" not in page.headers
+
+
 async def test_a_browser_that_is_known_is_not_locked_out_by_strangers(
     browser: Browser, env: AccountsEnv
 ) -> None:

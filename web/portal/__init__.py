@@ -4,6 +4,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Message, Receive, Scope, Send
 
 from web.portal import (
@@ -35,7 +36,8 @@ def install(app: FastAPI) -> None:
         _accept_head(area.router)
         app.include_router(area.router)
     pages.install(app)
-    app.mount("/static", _Static(directory=pages.HERE / "static"))
+    # Pages stay as they are: compressed, the length of one that repeats a caller's text would tell of its secrets.
+    app.mount("/static", GZipMiddleware(_Static(directory=pages.HERE / "static"), compresslevel=6))
 
 
 def _accept_head(router: APIRouter) -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
+import secrets
 import shutil
 import socket
 import sqlite3
@@ -29,6 +31,9 @@ STALE_AFTER = 90.0
 """Seconds without an update of its liveness file after which a process is killed. A worker that hangs ends itself
 earlier, with a traceback (`worker.HANGS_AFTER`); this is for processes that cannot."""
 
+_LOWEST_PORT, _PORTS = 15_000, 17_000
+_tries = itertools.count(secrets.randbelow(_PORTS))  # each process begins elsewhere
+
 
 class PortTaken(Exception):
     """Another process listens on a port."""
@@ -53,11 +58,16 @@ def check_port(port: int, option: str) -> None:
 
 
 def free_port() -> int:
-    """A port on which no process listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port on which no process listens now.
+
+    It is below those that systems give to outgoing connections: one of these could take it until the caller listens, or
+    while its server is down.
+    """
+    while True:
+        port = _LOWEST_PORT + next(_tries) % _PORTS
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 # Asks the kernel for SIGTERM when the parent dies, then executes the program. Popen's `preexec_fn` would need no second

@@ -81,9 +81,7 @@ def _keep(path: Path, content: bytes, changed: int) -> None:
         with open(handle, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(
-                file.fileno()
-            )  # else a power failure can leave an empty file with the right time
+            os.fsync(file.fileno())  # or a power failure leaves an empty file with the right time
         os.chmod(name, 0o644)
         os.utime(name, ns=(changed, changed))
         os.replace(name, path)

@@ -8,10 +8,11 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import httpx
+from sqlalchemy import select
 
 from domain import rules
 from domain.orders.commands import ConfirmExecution, SetAppointment
-from tests.server.surroundings import eventually
+from records.tables import settlements
 from tests.support.builders import GOODS_THERE, intake, lived, placement
 from tests.support.needs import require
 from tests.web.site import API, PATH, Site, sales_order_id, sp_id
@@ -71,7 +72,7 @@ class Firm:
         for call, body, reached in PATH:
             caller = self.cmi.warehouse if call.startswith("goods") else self.http
             await self.cmi.do(caller, sp_id, call, body() if callable(body) else body)
-            await self.cmi.reaches(sp_id, reached)
+            await self.cmi.is_in(sp_id, reached)
         return sp_id
 
     async def settle(self, sp_ids: Sequence[str], **headers: str) -> httpx.Response:
@@ -96,12 +97,11 @@ class Firm:
         """The settlement, once it is in this state. Skips the test if that takes a statement, and Pango is missing."""
         if status in ("issued", "invoiced"):
             require("pango")
-
-        async def there() -> dict[str, Any] | None:
-            found = (await self.http.get(f"{API}/settlements/{settlement_id}")).json()
-            return found if found["status"] == status else None
-
-        return await eventually(there)
+        which = settlements.c.settlement_id == settlement_id
+        await self.cmi.found(
+            select(settlements.c.version).where(which, settlements.c.status == status)
+        )
+        return (await self.http.get(f"{API}/settlements/{settlement_id}")).json()
 
     async def post(self, settlement_id: str, call: str, body: Any = None) -> httpx.Response:
         """A call about a settlement."""

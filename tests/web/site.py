@@ -165,17 +165,17 @@ class Site:
 
     async def reaches(self, sp_id: str, status: str) -> None:
         """Wait until the records have the order in this state."""
-        await self._is_recorded(
+        await self.is_recorded(
             select(orders.c.sp_id).where(orders.c.sp_id == sp_id, orders.c.status == status)
         )
 
     async def has(self, sp_id: str, event: str) -> None:
         """Wait until the records have an event of this type in the order's timeline."""
-        await self._is_recorded(
+        await self.is_recorded(
             select(timeline.c.seq).where(timeline.c.sp_id == sp_id, timeline.c.type == event)
         )
 
-    async def _is_recorded(self, row: Select[Any]) -> None:
+    async def is_recorded(self, row: Select[Any]) -> None:
         """Wait for a row. To ask the API each time would cost ten times as much."""
 
         async def there() -> bool:

@@ -24,7 +24,7 @@ def account_router() -> APIRouter:
     )
 
 
-def _accounts(request: Request) -> Accounts:
+async def _accounts(request: Request) -> Accounts:
     return cast(Accounts, request.app.state.accounts)
 
 

@@ -42,6 +42,7 @@ from web.api.bodies import (
     OrderList,
     WantedOrders,
 )
+from web.api.dependencies import made_in_loop
 from web.languages import negotiate
 from web.problems import (
     NOT_MADE_RETRY_AFTER_SECONDS,
@@ -240,8 +241,8 @@ def _prefers_async(prefer: str | None) -> bool:
 
 # --- placing and reading -----------------------------------------------------------------------------------------
 
-CallDep = Annotated[Call, Depends()]
-OrderCallDep = Annotated[OrderCall, Depends()]
+CallDep = Annotated[Call, Depends(made_in_loop(Call))]
+OrderCallDep = Annotated[OrderCall, Depends(made_in_loop(OrderCall))]
 
 
 @router.post(

@@ -101,7 +101,7 @@ class NewAssignment(Input):
     user_id: Identifier
 
 
-def _use_cases(request: Request) -> PeopleUseCases:
+async def _use_cases(request: Request) -> PeopleUseCases:
     use_cases: PeopleUseCases = request.app.state.people_use_cases
     return use_cases
 

@@ -90,7 +90,7 @@ class DeadlineReportAnswer(BaseModel):
     partners: list[PartnerLine]
 
 
-def _reports(request: Request) -> Reports:
+async def _reports(request: Request) -> Reports:
     return cast(Reports, request.app.state.reports)
 
 

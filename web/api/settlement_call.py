@@ -25,6 +25,7 @@ from use_cases.settlements import (
 )
 from use_cases.uploads import FileDeleted
 from web import idempotency
+from web.api.dependencies import made_in_loop
 from web.api.orders import AcceptLanguage, Call
 from web.problems import Problem, invalid, not_made
 from web.security import GuardedRoute, may
@@ -168,6 +169,6 @@ class OneSettlementCall(SettlementCall):
         return self.request_id(principal, self.settlement_id, action)
 
 
-SettlementCallDep = Annotated[SettlementCall, Depends()]
-OneSettlementCallDep = Annotated[OneSettlementCall, Depends()]
+SettlementCallDep = Annotated[SettlementCall, Depends(made_in_loop(SettlementCall))]
+OneSettlementCallDep = Annotated[OneSettlementCall, Depends(made_in_loop(OneSettlementCall))]
 Reader = Annotated[Principal, may("read_settlements")]

@@ -41,12 +41,13 @@ import worker
 from activities import claims, papers, settlement_mail
 from mail import outbox
 from records.billable import Billable
-from workflows import background, order_batches, paper_activities, service_order, settlement
+from workflows import background, order_batches, paper_activities, saving, service_order, settlement
 
 for each in (background, service_order, settlement):
     each.ATTEMPT_LIMIT = timedelta(seconds=3)
 for each in (order_batches, paper_activities, settlement):
     each.HEARTBEAT = timedelta(seconds=1.5)
+saving.LOST_AFTER = timedelta(seconds=1.5)
 background.UNTIL_IT_SUCCEEDS.initial_interval = timedelta(seconds=0.2)
 folder = Path(sys.argv[1])
 

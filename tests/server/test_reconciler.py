@@ -46,6 +46,7 @@ from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.support.builders import intake as an_intake
 from tests.support.limits import ANSWER_LIMIT, WAIT_LIMIT
 from tests.support.processes import run_python
+from tests.support.temporal_servers import OFFERS_LOST_TASKS_SOON
 from tests.support.workers import BoundedWorker
 from tests.workflows.life import DESK, SHOP, Life
 from use_cases.revival import NotRevivable, Revival
@@ -363,7 +364,7 @@ class Broken:
 
 
 async def test_a_workflow_whose_tasks_fail_is_stuck(tmp_path: Path) -> None:
-    async with surroundings(tmp_path) as around:
+    async with surroundings(tmp_path, server=OFFERS_LOST_TASKS_SOON) as around:
         life = await around.place("SP-1")
         async with BoundedWorker(
             around.client,

@@ -32,6 +32,7 @@ from tests.server.surroundings import Surroundings, eventually, rests, surroundi
 from tests.support.builders import TRANSMITTED
 from tests.support.limits import ANSWER_LIMIT
 from tests.support.processes import Process
+from tests.support.temporal_servers import OFFERS_LOST_TASKS_SOON
 from tests.support.workers import BoundedWorker
 from tests.workflows.life import DESK, SHOP, WAREHOUSE, Life
 from use_cases.orders import PATIENCE, OrderUseCases
@@ -120,7 +121,7 @@ async def live_to_the_end(around: Surroundings, lives: dict[Life, Status]) -> No
 
 
 async def test_the_worker_is_killed_in_the_middle_of_lives(tmp_path: Path) -> None:
-    async with surroundings(tmp_path) as around:
+    async with surroundings(tmp_path, server=OFFERS_LOST_TASKS_SOON) as around:
         around.worker_process = Process(
             [sys.executable, "-c", IMPATIENT],
             {**around.env, "PYTHONPATH": str(ROOT)},

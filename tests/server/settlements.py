@@ -216,10 +216,12 @@ class SettlementOffice:
 
 
 @asynccontextmanager
-async def settlement_office(folder: Path, **env: Any) -> AsyncIterator[SettlementOffice]:
+async def settlement_office(
+    folder: Path, *, shared: bool = True, **options: Any
+) -> AsyncIterator[SettlementOffice]:
     """Surroundings for settlements; no worker yet. Skips the test where statements cannot be made."""
     require("pango")
-    async with surroundings(folder, **env) as around:
+    async with surroundings(folder, shared=shared, **options) as around:
         yield SettlementOffice(around)
 
 

@@ -114,7 +114,7 @@ async def take_but_not_keep(between: Wire, command: Coroutine[Any, Any, Any]) ->
 
 
 async def test_an_order_that_was_nearly_accepted_and_then_cancelled(tmp_path: Path) -> None:
-    async with surroundings(tmp_path, server=OFFERS_LOST_TASKS_SOON) as around:
+    async with surroundings(tmp_path, shared=True, server=OFFERS_LOST_TASKS_SOON) as around:
         life = await around.place("SP-1")
         request = Request(command=Accept(), actor=life.partner, request_id="accept-1")
         desk = OrderUseCases(around.client, around.orders, around.partners, around.policies, DESK)

@@ -172,7 +172,7 @@ async def check_histories(around: Surroundings, courses: Sequence[Course]) -> No
 
 
 async def test_worker_processes_are_restarted_between_reassignments(tmp_path: Path) -> None:
-    async with surroundings(tmp_path) as around:
+    async with surroundings(tmp_path, shared=True) as around:
         placed = await orders(around, ["reassigned"])
         courses = list(placed.values())
         await converse(Processes(around), courses)

@@ -70,7 +70,7 @@ async def is_closed_as(life: Life, status: WorkflowExecutionStatus) -> bool:
 async def test_a_cancelled_order_is_not_brought_back_by_an_acceptance_that_never_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with surroundings(tmp_path) as around:
+    async with surroundings(tmp_path, shared=True) as around:
         async with around.worker():
             life, before = await new(around, "SP-1")
             await life.do(Cancel(reason="doch nicht"), SHOP)
@@ -102,7 +102,7 @@ async def test_a_terminated_order_goes_on_where_its_workflow_stood(tmp_path: Pat
 
 
 async def test_a_workflow_that_cannot_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with surroundings(tmp_path) as around:
+    async with surroundings(tmp_path, shared=True) as around:
         async with around.worker():
             life = await accepted(around, "SP-1")
             await life.handle.terminate()
@@ -131,7 +131,7 @@ async def test_a_workflow_that_cannot_tell(tmp_path: Path, monkeypatch: pytest.M
 
 
 async def test_a_workflow_that_was_ended_before_it_began(tmp_path: Path) -> None:
-    async with surroundings(tmp_path) as around:
+    async with surroundings(tmp_path, shared=True) as around:
         life = await around.place("SP-1")
         await life.handle.terminate()
         async with around.worker():

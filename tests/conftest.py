@@ -9,6 +9,7 @@ import pytest
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig
 
 from tests.support.databases import as_text, chosen, end_servers, postgres_server
+from tests.support.shared_server import end_shared_servers
 
 # As by default, but for the warning that the time-skipping server, with each test anew, is an old one.
 NATIVE_LOG = (
@@ -74,6 +75,7 @@ def pytest_report_header() -> str:
 def pytest_unconfigure() -> None:
     """At the end, and if the tests are interrupted."""
     end_servers()
+    end_shared_servers()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import os
 import sqlite3
 import subprocess
 import sys
@@ -22,8 +23,7 @@ from records.failures import causes, is_away
 from records.limits import CONNECT_SECONDS, LIMIT_SECONDS
 from records.orders import Orders
 from tests.support.builders import lived
-
-ROOT = Path(__file__).parents[2]
+from tests.support.processes import run_python
 
 
 async def _count_up(database: Database, times: int) -> None:
@@ -192,21 +192,13 @@ async def test_no_increment_is_lost_between_processes(file: Path) -> None:
         async with database.writing() as connection:
             await connection.execute(text("CREATE TABLE counter (n INTEGER)"))
             await connection.execute(text("INSERT INTO counter VALUES (0)"))
-        processes = [
-            await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-c",
-                code,
-                f"sqlite+aiosqlite:///{file}",
-                cwd=ROOT,
-                stderr=asyncio.subprocess.PIPE,
-            )
-            for _ in range(2)
-        ]
-        await asyncio.gather(*(_count_up(database, 20) for _ in range(5)))
-        for process in processes:
-            _, said = await process.communicate()
-            assert process.returncode == 0, said.decode()
+        command = ["-c", code, f"sqlite+aiosqlite:///{file}"]
+        _, *others = await asyncio.gather(
+            asyncio.gather(*(_count_up(database, 20) for _ in range(5))),
+            *(run_python(command, dict(os.environ)) for _ in range(2)),
+        )
+        for done in others:
+            assert done.returncode == 0, done.stderr
         async with database.reading() as connection:
             assert (await connection.execute(text("SELECT n FROM counter"))).scalar_one() == 300
 

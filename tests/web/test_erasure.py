@@ -5,6 +5,7 @@ import base64
 import os
 import random
 import string
+import sys
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -20,11 +21,12 @@ from contracts import names
 from contracts.activities import Snapshot
 from contracts.keys import new_key
 from contracts.messages import RetentionRun
-from development.embedded import OVERWRITES_DELETED, keep_log_short
+from development.embedded import OVERWRITES_DELETED, ROOT, keep_log_short
 from records.erasures import Erasures
 from records.personal_data import FILES
 from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.support.pictures import photo
+from tests.support.processes import Process
 from tests.support.traces_of import columns_with, files_with
 from tests.web.firms import firm
 from tests.web.site import API, CHECKLIST, MET, POLICY, Site, agreed, site
@@ -49,12 +51,38 @@ moved = true
 cancelled = true
 """
 
+DELETES_SOON = ("--dynamic-config-value", 'history.transferProcessorUpdateAckInterval="300ms"')
+"""Temporal deletes a workflow once this queue has noted its end, which it otherwise does every 30 seconds or so."""
+WORKER = """
+import importlib, sys, threading
+import worker
+from documents import confined
+
+turn = threading.Lock()
+run = confined._run
+
+def made_here(module, data, limits, given_up):
+    if module == "documents.picture":
+        return run(module, data, limits, given_up)
+    with turn:
+        return importlib.import_module(module).main(data)
+
+confined._run = made_here
+sys.exit(worker.main([]))
+"""
+"""A worker process that makes documents itself: a new process for each loads its libraries for a second."""
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @asynccontextmanager
 async def _worker_process(around: Surroundings) -> AsyncIterator[None]:
     """A worker with the keys, as in production; the surroundings end it."""
+    around.worker_process = Process(
+        [sys.executable, "-c", WORKER],
+        {**around.env, "PYTHONPATH": str(ROOT)},
+        around.folder / "worker.log",
+    )
     await around.start_worker_process()
     yield
 
@@ -150,11 +178,13 @@ async def found_in(cmi: Site, marked: Marked) -> list[str]:
 
 
 async def gone(cmi: Site, marked: Marked) -> None:
-    """Wait until nothing is left anywhere."""
+    """Wait until nothing is left anywhere. The columns cost most, and are searched once the files have nothing."""
     left: list[str] = []
 
     async def is_gone() -> bool:
-        left[:] = await found_in(cmi, marked)
+        left[:] = files_with(cmi.around.folder, *marked.marks)
+        if not left:
+            left[:] = await columns_with(cmi.around.database, *marked.marks)
         return not left
 
     try:
@@ -292,7 +322,7 @@ async def test_a_paid_order_leaves_nothing_anywhere_but_its_place(cmi: Site) -> 
 async def test_a_settlement_that_is_not_over_is_finished_by_a_later_night(cmi: Site) -> None:
     """What its partner still needs stays until then; what was written about the order goes at once."""
     marked, one = Marked(), await firm(cmi)
-    (sp_id,) = await one.completed("129.00")
+    (sp_id,) = await one.completed_by_calls("129.00")
     reason = {"sp_id": sp_id, "amount": "45.00", "reason": marked.note("Zusatzfahrt")}
     path = f"{API}/partners/{one.partner_id}/corrections"
     assert (await cmi.operations.post(path, json=reason)).status_code == 201
@@ -337,13 +367,13 @@ async def test_without_keys_the_embedded_server_forgets_as_well(tmp_path: Path) 
         "CMI_DATABASE_URL": f"sqlite:///{tmp_path / 'cmi.db'}",
     }
     marked = Marked()
-    async with _running(tmp_path, env, OVERWRITES_DELETED) as cmi:
+    async with _running(tmp_path, env, (*OVERWRITES_DELETED, *DELETES_SOON)) as cmi:
         sp_id = await cmi.new(customer=marked.customer, note=marked.note("Shop"))
         await cmi.do(cmi.partner, sp_id, "accept")
         await cmi.do(cmi.operations, sp_id, "cancel", {"reason": marked.note("Storniert")})
         assert "temporal.db" in "".join(await found_in(cmi, marked))
         await erased(cmi, sp_id)
-        shortening = asyncio.create_task(keep_log_short(tmp_path / "temporal.db", every=1))
+        shortening = asyncio.create_task(keep_log_short(tmp_path / "temporal.db", every=0.3))
         await gone(cmi, marked)
         shortening.cancel()
 

@@ -1,5 +1,6 @@
 """Somebody is away while a month is settled: nobody is left hanging, and nothing is lost."""
 
+import asyncio
 from pathlib import Path
 
 from tests.invoices.papers import paper
@@ -43,10 +44,10 @@ async def test_the_worker_then_temporal_are_away(tmp_path: Path) -> None:
             assert [line["sp_id"] for line in seen["orders"]] == second
 
             around.server.kill()
-            for answer in (
-                await cmi.operations.post(f"{API}/settlements/{waiting}/void", json=reason),
-                await other.upload(waiting, paper(["x"])),
-                await other.http.get(f"{API}/settlements/{waiting}/draft-invoice.pdf"),
+            for answer in await asyncio.gather(
+                cmi.operations.post(f"{API}/settlements/{waiting}/void", json=reason),
+                other.upload(waiting, paper(["x"])),
+                other.http.get(f"{API}/settlements/{waiting}/draft-invoice.pdf"),
             ):
                 assert is_unavailable(answer)
             # What the records hold can be read.

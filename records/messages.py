@@ -8,12 +8,12 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.orders.messages import UNREAD_FOR, Message, Refusal, Side, check_limits
-from domain.orders.order import Status
 from domain.orders.placement import Placement
 from records.assignments import is_assigned_to
 from records.awaited_answers import awaited_answers
 from records.database import Database, chunks, storable
 from records.erased_rows import is_recorded_as_erased
+from records.locked_orders import lock_order
 from records.message_mails import add_to_mail
 from records.order_rows import placement_in
 from records.tables import (
@@ -35,10 +35,6 @@ class NotWritten(Exception):
     def __init__(self, code: Refusal) -> None:
         self.code: Refusal = code
         super().__init__(code)
-
-
-class NotRecorded(Exception):
-    """The order is not in the records yet."""
 
 
 class IdReused(Exception):
@@ -103,22 +99,16 @@ class Messages:
         """
 
         def add(connection: Connection) -> Message:
-            # The lock makes all writers of the order's messages, and its erasure, wait for each other.
-            found = select(orders.c.partner_id, orders.c.visible, orders.c.status)
-            order = connection.execute(
-                found.where(orders.c.sp_id == new.sp_id).with_for_update()
-            ).one_or_none()
-            if order is None:
-                raise NotRecorded(new.sp_id)
+            holder = lock_order(connection, new.sp_id)
             known = _by_id(connection, new.message_id)
             if known is not None:
                 return _same(known, new)
             if is_recorded_as_erased(connection, new.sp_id):
                 raise NotWritten("erased")
             if not new.internal:
-                if not order.visible or order.status == Status.UNASSIGNED:
+                if holder is None:
                     raise NotWritten("no_partner")
-                if order.partner_id != new.partner_id:
+                if holder != new.partner_id:
                     raise NotWritten("other_partner")
             check_limits(*_written(connection, new))
             last = select(func.max(order_messages.c.seq)).where(_of(new.sp_id))

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from contracts.activities import Snapshot
 from records.database import Database
-from records.failures import is_away
+from records.failures import causes, is_away
 from records.limits import CONNECT_SECONDS, LIMIT_SECONDS
 from records.orders import Orders
 from tests.support.builders import lived
@@ -63,6 +63,21 @@ async def test_a_broken_rule_is_not_away_and_shows_no_values(database: Database)
         await break_it()
     assert not is_away(caught.value)
     assert "Regula" not in str(caught.value)
+
+
+def test_an_error_that_is_its_own_cause_is_not_away() -> None:
+    first, second = RuntimeError("first"), RuntimeError("second")
+    first.__cause__, second.__cause__ = second, first
+    assert not is_away(first)
+    assert list(causes(first)) == [first, second]
+
+
+def test_an_error_while_another_one_was_handled_is_not_away() -> None:
+    mistake = ValueError("a mistake in the handler")
+    mistake.__context__ = TimeoutError()
+    assert not is_away(mistake)
+    mistake.__cause__ = mistake.__context__
+    assert is_away(mistake)
 
 
 async def test_a_transaction_as_a_function_is_whole_or_nothing(owned_database: Database) -> None:

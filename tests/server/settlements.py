@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from contracts.activities import SettlementOf, Snapshot
-from contracts.messages import Carried
+from contracts.activities import SettlementOf
 from development.embedded import ROOT
 from domain.actors import SYSTEM
 from domain.months import Month
@@ -110,10 +109,8 @@ class SettlementOffice:
 
         async def begin(sp_id: str) -> str:
             order, events = lived(*COMPLETED, sp_id=sp_id, partner_id=partner_id)
-            carried = Carried(order=order, events=events, unsaved=(), outbox=(), answered={})
             async with turns:
-                await orders.revive_order(self.around.client, carried, DESK)
-                await self.around.orders.save(Snapshot(order=order, events=events))
+                await self.around.begin_with(order, events)
             return sp_id
 
         return list(await asyncio.gather(*(begin(sp_id) for sp_id in sp_ids)))

@@ -19,15 +19,19 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
+from contracts.activities import Snapshot
+from contracts.messages import EVENTS_CARRIED, Carried
 from development.embedded import ROOT, free_port, temporal_command, temporal_is_up
 from development.smtp_inbox import SmtpInbox
+from domain.orders.events import Recorded
 from domain.orders.lifecycle import fold
-from domain.orders.order import Status
+from domain.orders.order import Order, Status
 from records.database import Database
 from records.migrate import migrate
 from records.orders import Orders
 from records.partners import Partner, Partners
 from settings import Settings
+from temporal.orders import revive_order
 from tests.support.builders import placement
 from tests.support.databases import records_copy
 from tests.support.empty_tasks import assert_none_has_empty_tasks
@@ -197,6 +201,14 @@ class Surroundings:
         desk = OrderUseCases(self.client, self.orders, self.partners, self.policies, DESK)
         placed = await desk.place(placement(sp_id=sp_id, **changes))
         return Life(self, placed.snapshot.order.intake)
+
+    async def begin_with(self, order: Order, events: tuple[Recorded, ...]) -> None:
+        """Start the workflow of an order that has lived these events, as if an earlier run had; the records have it."""
+        carried = Carried(
+            order=order, events=events[-EVENTS_CARRIED:], unsaved=(), outbox=(), answered={}
+        )
+        await revive_order(self.client, carried, DESK)
+        await self.orders.save(Snapshot(order=order, events=events))
 
     async def reaches(self, life: Life, status: Status) -> None:
         """Wait until the records show an order in a state."""

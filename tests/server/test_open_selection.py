@@ -3,8 +3,6 @@
 from datetime import date
 from pathlib import Path
 
-from contracts.activities import Snapshot
-from contracts.messages import Carried
 from domain.actors import Actor
 from domain.orders.commands import Command, ConfirmExecution, Reopen
 from domain.orders.order import Status
@@ -16,7 +14,6 @@ from tests.server.settlements import HUBER, SettlementOffice, of_huber, settleme
 from tests.server.surroundings import eventually
 from tests.support.builders import COMPLETED, OPERATIONS, intake, lived, partner_actor
 from tests.support.limits import ANSWER_LIMIT
-from tests.workflows.life import DESK
 
 REOPEN = Reopen(reason="Bestätigt aus Versehen")
 AGAIN = ConfirmExecution(executed_on=date(2026, 10, 9))
@@ -27,9 +24,7 @@ async def completed(office: SettlementOffice, *sp_ids: str) -> None:
     for sp_id in sp_ids:
         of = intake(sp_id=sp_id).model_copy(update={"rules": 2})
         order, events = lived(*COMPLETED, of=of)
-        carried = Carried(order=order, events=events, unsaved=(), outbox=(), answered={})
-        await orders.revive_order(office.around.client, carried, DESK)
-        await office.around.orders.save(Snapshot(order=order, events=events))
+        await office.around.begin_with(order, events)
 
 
 async def give(

@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from contracts.activities import Snapshot
-from contracts.messages import Carried
 from domain.cantons import pin_calendar
 from domain.orders.events import Recorded
 from domain.orders.explanation import explain
@@ -17,10 +15,8 @@ from domain.orders.order import Order
 from domain.outages import ProcessKind
 from domain.policy import Policy
 from records.outages import Outages
-from temporal import orders
 from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.support.builders import SYSTEM, TRANSMITTED, Step, intake, lived
-from tests.workflows.life import DESK
 from use_cases import outages as use_cases
 from use_cases.outages import OutageWatch
 from web.app import create_app
@@ -60,9 +56,7 @@ async def sent(
     """An order that was sent before the outage, whose timers ran out during it. No worker has seen that."""
     of = intake(sp_id=sp_id, day=PLACED.date()).model_copy(update={"rules": rules})
     order, events = lived(*(steps or TRANSMITTED), of=of, at=PLACED)
-    carried = Carried(order=order, events=events, unsaved=(), outbox=(), answered={})
-    await orders.revive_order(around.client, carried, DESK)
-    await around.orders.save(Snapshot(order=order, events=events))
+    await around.begin_with(order, events)
     return order, events
 
 

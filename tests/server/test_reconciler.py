@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, text
+from sqlalchemy import delete, select, text
 from temporalio import workflow
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
@@ -88,8 +88,10 @@ async def all_findings(around: Surroundings) -> list[tuple[str, str, bool]]:
 
 
 async def forget(around: Surroundings, sp_id: str) -> None:
-    """Delete an order from the records."""
+    """Delete an order from the records, locked first as by all that write it."""
+    locked = select(tables.orders.c.sp_id).where(tables.orders.c.sp_id == sp_id).with_for_update()
     async with around.database.writing() as connection:
+        await connection.execute(locked)
         for table in (tables.timeline, tables.deadlines, tables.documents, tables.orders):
             await connection.execute(delete(table).where(table.c.sp_id == sp_id))
 

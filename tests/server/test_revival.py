@@ -55,9 +55,10 @@ async def invent(around: Surroundings, before: Snapshot, *commands: Accept | Log
 
 
 async def new(around: Surroundings, sp_id: str) -> tuple[Life, Snapshot]:
-    """An order that its partner has not accepted yet, and all of it."""
+    """An order that its partner has not accepted yet, and all of it. Nothing follows until somebody does something."""
     life = await around.place(sp_id)
     await around.reaches(life, Status.NEW)
+    await around.notified(life)
     await around.check_records(life)
     return life, await life.snapshot()
 

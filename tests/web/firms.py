@@ -3,14 +3,19 @@
 import asyncio
 import itertools
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import httpx
+from sqlalchemy import select
 
-from tests.server.surroundings import eventually
+from domain import rules
+from domain.orders.commands import ConfirmExecution, SetAppointment
+from records.tables import settlements
+from tests.support.builders import GOODS_THERE, intake, lived, placement
 from tests.support.needs import require
-from tests.web.site import API, PATH, Site
+from tests.web.site import API, PATH, Site, sales_order_id, sp_id
 
 _numbers = itertools.count(1)
 _CENTIME = Decimal("0.01")
@@ -28,18 +33,43 @@ class Firm:
         self.http = http
         self.liable = liable
 
-    async def completed(self, *fees: str, shipped: bool = False) -> list[str]:
-        """The SP-IDs of new orders with these fees, each lived up to its execution.
+    async def completed(self, *fees: str) -> list[str]:
+        """The SP-IDs of orders with these fees, each with a workflow that begins with the completed order."""
+        return list(await asyncio.gather(*(self._completed(fee) for fee in fees)))
 
-        Goods come without a notice that they were `shipped` unless it is asked for: it costs as much as two steps.
-        """
-        return list(await asyncio.gather(*(self._completed(fee, shipped) for fee in fees)))
+    async def _completed(self, fee: str) -> str:
+        around = self.cmi.around
+        partner = await around.partners.get(self.partner_id)
+        assert partner is not None
+        placed = datetime.now(UTC) - timedelta(hours=2)
+        appointment = SetAppointment(
+            start=placed + timedelta(days=1), end=placed + timedelta(days=1, hours=2), unusual=True
+        )
+        of = intake(
+            placement(
+                sp_id=sp_id(),
+                sales_order_id=sales_order_id(),
+                partner_id=self.partner_id,
+                fee=fee,
+            ),
+            policy=around.policies.of(partner.policy),
+            canton=partner.canton,
+            day=placed.date(),
+            rules=rules.CURRENT,
+        ).model_copy(update={"partner": around.partners.assignee(partner)})
+        order, events = lived(
+            *GOODS_THERE, appointment, ConfirmExecution(early=True), of=of, at=placed
+        )
+        await around.begin_with(order, events)
+        return order.sp_id
 
-    async def _completed(self, fee: str, shipped: bool) -> str:
+    async def completed_by_calls(self, *fees: str) -> list[str]:
+        """The SP-IDs of orders with these fees, each placed and brought up to its execution by calls."""
+        return list(await asyncio.gather(*(self._completed_by_calls(fee) for fee in fees)))
+
+    async def _completed_by_calls(self, fee: str) -> str:
         sp_id = await self.cmi.new(partner_id=self.partner_id, fee=fee)
         for call, body, reached in PATH:
-            if call == "goods-shipped" and not shipped:
-                continue
             caller = self.cmi.warehouse if call.startswith("goods") else self.http
             await self.cmi.do(caller, sp_id, call, body() if callable(body) else body)
             await self.cmi.reaches(sp_id, reached)
@@ -67,12 +97,11 @@ class Firm:
         """The settlement, once it is in this state. Skips the test if that takes a statement, and Pango is missing."""
         if status in ("issued", "invoiced"):
             require("pango")
-
-        async def there() -> dict[str, Any] | None:
-            found = (await self.http.get(f"{API}/settlements/{settlement_id}")).json()
-            return found if found["status"] == status else None
-
-        return await eventually(there)
+        which = settlements.c.settlement_id == settlement_id
+        await self.cmi.is_recorded(
+            select(settlements.c.version).where(which, settlements.c.status == status)
+        )
+        return (await self.http.get(f"{API}/settlements/{settlement_id}")).json()
 
     async def post(self, settlement_id: str, call: str, body: Any = None) -> httpx.Response:
         """A call about a settlement."""

@@ -78,7 +78,7 @@ async def only(one: Firm) -> dict[str, Any]:
 @pytest.mark.parametrize("liable", [True, False], ids=["VAT", "no VAT"])
 async def test_from_the_selection_to_the_accepted_invoice(cmi: Site, liable: bool) -> None:
     one, fees = await firm(cmi, liable=liable), FEES if liable else FEES[:1]
-    sp_ids = await one.completed(*fees, shipped=True)
+    sp_ids = await one.completed_by_calls(*fees)
     unfinished = await cmi.new(partner_id=one.partner_id)
     foreign = await cmi.new()
     asked = [*sp_ids, sp_ids[0], "SP-NOWHERE", foreign, unfinished]
@@ -317,7 +317,8 @@ async def test_void_then_settle_again_with_a_correction(cmi: Site) -> None:
     assert voided.json()["status"] == "void"
     assert "wrong fee" in voided.json()["timeline"][-1]["text"]
     for sp_id in sp_ids:
-        order = await cmi.reaches(sp_id, "completed")
+        await cmi.reaches(sp_id, "completed")
+        order = await cmi.shown(sp_id)
         assert order["settlement_id"] is None
     assert (await one.http.get(f"{API}/settlements/{number}/statement.pdf")).status_code == 200
     assert (await one.upload(number, paper(["x"]))).status_code == 409

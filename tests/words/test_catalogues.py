@@ -237,6 +237,6 @@ def test_a_catalogue_is_read_where_nothing_can_be_kept(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "no space left on device")
 
-    monkeypatch.setattr("os.replace", full)
+    monkeypatch.setattr("os.fsync", full)
     assert read_catalogue(path, "fr").gettext("Ja") == "Oui"
     assert [each.name for each in tmp_path.iterdir()] == ["cmi.po"]

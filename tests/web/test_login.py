@@ -321,7 +321,9 @@ async def test_head_of_a_static_file_has_the_headers_of_get(browser: Browser) ->
         got = await browser.http.get("/static/cmi.css", headers=asked)
         head = await browser.http.head("/static/cmi.css", headers=asked)
         assert (head.status_code, head.content) == (200, b"")
-        assert [head.headers.get(name) for name in names] == [got.headers.get(name) for name in names]
+        assert [head.headers.get(name) for name in names] == [
+            got.headers.get(name) for name in names
+        ]
     assert (await browser.http.head("/static/none.css")).status_code == 404
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
+from fastapi import Body, Depends, Header, Query, Request, Response
 from pydantic import BaseModel
 
 import words
@@ -52,12 +52,12 @@ from web.problems import (
     invalid,
     unavailable,
 )
-from web.security import GuardedRoute, may
+from web.security import GuardedRouter, may
 from words.order_view import ClashView, OrderView, RelatedOrder, order_view, zoned
 
 logger = logging.getLogger("cmi.web")
 
-router = APIRouter(route_class=GuardedRoute, strict_content_type=False)
+router = GuardedRouter(strict_content_type=False)
 
 _NOT_THE_PARTNERS = (Status.AWAITING_PAYMENT, Status.IN_TRANSMISSION, Status.UNASSIGNED)
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from math import ceil
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import Depends, Path, Request, Response
 
 import words
 from domain.settlements.errors import SettlementRefused
@@ -28,7 +28,7 @@ from web import idempotency
 from web.api.dependencies import made_in_loop
 from web.api.orders import AcceptLanguage, Call
 from web.problems import Problem, invalid, not_made
-from web.security import GuardedRoute, may
+from web.security import GuardedRouter, may
 from words.settlement_view import SettlementView, settlement_view
 from words.uploads import file_deleted_text, quota_text
 
@@ -37,9 +37,9 @@ CHECK_SECONDS = 30
 """After how many seconds a caller whose invoices are being checked may try again."""
 
 
-def settlement_router() -> APIRouter:
+def settlement_router() -> GuardedRouter:
     """An empty router for calls about settlements."""
-    return APIRouter(route_class=GuardedRoute, strict_content_type=False)
+    return GuardedRouter(strict_content_type=False)
 
 
 class SettlementCall(Call):

@@ -32,13 +32,14 @@ _AREAS = (
 
 def install(app: FastAPI) -> None:
     """Add the pages to the application."""
+    # The files come first, so that none is compared with all pages before.
+    # Pages stay as they are: compressed, the length of one that repeats a caller's text would tell of its secrets.
+    static = GZipMiddleware(_Static(directory=pages.HERE / "static"), compresslevel=6)
+    app.mount("/static", _HeadAsGet(static))
     for area in _AREAS:
         _accept_head(area.router)
         app.include_router(area.router)
     pages.install(app)
-    # Pages stay as they are: compressed, the length of one that repeats a caller's text would tell of its secrets.
-    static = GZipMiddleware(_Static(directory=pages.HERE / "static"), compresslevel=6)
-    app.mount("/static", _HeadAsGet(static))
 
 
 def _accept_head(router: APIRouter) -> None:

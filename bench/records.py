@@ -84,7 +84,9 @@ async def _both(count: int) -> list[dict[str, Cost]]:
                 "CMI_PARTNER_CALLS_PER_MINUTE": "0",
                 "CMI_LOG_LEVEL": "warning",
             }
-            async with surroundings(Path(name), up=False, within=None, **env) as around:
+            async with surroundings(
+                Path(name), up=False, shared=False, within=None, **env
+            ) as around:
                 await make_templates(around.database)
                 calls = await _calls(around)
                 filled = 0

@@ -47,18 +47,18 @@ def _run(arguments: Sequence[str], folder: Path) -> tuple[int, str]:
 
 
 def _two_wrong_types() -> Callable[[Any, Any], bool]:
-    """Keeps two of the about five wrong types that each field of a body is sent: the first, and others in turn.
+    """Keeps two of the about five wrong types that each field is sent: the first, and others in turn.
 
     The same line refuses a wrong type of any kind, and there would be a thousand of these calls.
     """
-    tried: dict[tuple[str, str], Iterator[int]] = {}
-    kept: dict[tuple[str, str], int] = {}
+    tried: dict[tuple[str, ...], Iterator[int]] = {}
+    kept: dict[tuple[str, ...], int] = {}
 
     def keep(context: Any, case: Any) -> bool:
         data = case.meta and case.meta.phase.data
-        if getattr(data, "scenario", None) != "incorrect_type" or data.parameter_location != "body":
+        if getattr(data, "scenario", None) != "incorrect_type":
             return True
-        field = (context.operation.label, data.description)
+        field = (context.operation.label, str(data.parameter), data.description)
         number = next(tried.setdefault(field, itertools.count()))
         return number in (0, kept.setdefault(field, 1 + len(kept) % 4))
 

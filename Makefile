@@ -16,6 +16,9 @@ TEXTS := activities documents domain invoices mail statements templates use_case
 MARKS := mark say:2 pmark:1c,2 nmark:1,2
 ANOTHER := Name another one: make PYTHON=python3.12 …
 
+# Or each of the many processes would compile the code again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup all-packages run-packages run test check format catalogues lock bench demo pictures compose-check
 .NOTPARALLEL: # npm may be among the packages, and installers wait for each other

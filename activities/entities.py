@@ -131,7 +131,10 @@ class SettlementEntities:
     async def to_compare(
         self, after: str | None, limit: int, closed_since: datetime
     ) -> Sequence[Row]:
-        """Settlements that are not over (voided ones, too, until their orders are released), and those that are."""
+        """Settlements that are not over, and those that were not compared after their end, whenever they ended.
+
+        A voided settlement is over once its orders are released.
+        """
         return await self._records.settlements_to_compare(after, limit)
 
     async def rows(self, names: Collection[str]) -> Sequence[Row]:

@@ -1,4 +1,4 @@
-"""Sends the mails about orders: who receives them, in which language (docs/mail.md)."""
+"""Sends the mails about orders, each to its recipient and in the recipient's language (docs/mail.md)."""
 
 import asyncio
 from typing import NamedTuple

@@ -186,17 +186,17 @@ class PaperActivities:
                     type="PaperUnknown",
                     non_retryable=True,
                 )
-            verdict = await self._checked(of, paper)
+            verdict = await self._verdict_on(of, paper)
             await self._papers.note_verdict(paper.paper_id, verdict.model_dump_json())
             return verdict
 
-    async def _checked(self, of: SettlementOf, paper: Paper) -> Verdict:
+    async def _verdict_on(self, of: SettlementOf, paper: Paper) -> Verdict:
         stored = await self._issued(of.settlement_id)
         statement = stored.settlement.statement
         if statement is not None and statement.sha256 == paper.sha256:
             # The statement would pass the check, because it contains everything that an invoice must contain.
             return Verdict(accepted=False, problems=(Problem(code="statement"),))
-        virus = await self._scanned(paper.content)
+        virus = await self._virus_in(paper.content)
         if virus is not None:
             return Verdict(accepted=False, problems=(virus,))
         partner = await self._partners.get(of.partner_id)
@@ -206,7 +206,7 @@ class PaperActivities:
         )
         return await check_invoice(paper.content, expected)
 
-    async def _scanned(self, content: bytes) -> Problem | None:
+    async def _virus_in(self, content: bytes) -> Problem | None:
         if self._clamd is None:
             return None
         try:

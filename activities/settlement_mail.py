@@ -69,7 +69,7 @@ class SettlementMailActivities:
                 raise given_up(sent)
 
     async def _recipient(self, mail: SettlementMail) -> tuple[str, Reader]:
-        """The current address, and the reader."""
+        """The current address of the recipient, and who reads the mail there."""
         if mail.audience != "partner":
             team_addresses = {
                 "operations": self._settings.mail_operations,

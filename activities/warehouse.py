@@ -10,11 +10,11 @@ from urllib.parse import quote
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.atomic_files import write_atomically
 from activities.failures import without_contents
 from activities.http_receiver import HttpReceiver
 from contracts import activities
 from domain.orders.outgoing import ShippingRequest, ShippingStop
+from files.atomic import write_atomically
 from records.line_requests import GoodsOfLine, LineRequests
 from records.partners import Partners
 from settings import Settings
@@ -103,7 +103,7 @@ class WarehouseActivities:
     def _write(self, key: str, text: str) -> None:
         path = self._directory / f"{key}.json"
         if not path.exists():
-            write_atomically(path, text.encode(), for_group=True)
+            write_atomically(path, text.encode(), readable_by="group")
 
 
 def _line_key(goods: GoodsOfLine, round: int) -> str:

@@ -24,26 +24,26 @@ from tests.workflows.life import DESK
 MANY, FEW = "elektro-huber", "luzern-montage"
 """The partner that gets many orders at once, and the partner that gets few, one after the other."""
 STARTERS = 8
-"""How many of the many orders are placed at the same time."""
+"""How many callers place the orders of the partner with many, at the same time."""
 QUIET = 40
-"""How many orders of the few are measured without any others."""
+"""How many orders of the partner with few are measured while there are no others."""
 UNDER_WAY = 0.05
-"""The share of the many orders that is sent before the first sample, and that is left after the last one."""
+"""Measuring begins when this share of the many orders is sent, and ends when this share is left."""
 MOST = 100
-"""The most orders of the few in one round."""
+"""The most orders of the partner with few that are measured beside the many."""
 PAUSE = 0.2
-"""The seconds between two orders of the few."""
-_OFF = ("--dynamic-config-value", "matching.enableFairness=false")
+"""The seconds between two orders of the partner with few."""
+_WITHOUT_FAIRNESS = ("--dynamic-config-value", "matching.enableFairness=false")
 _PATIENCE = timedelta(seconds=120)
 _numbers = itertools.count(1)
 
 
 async def run(orders: int) -> None:
-    """Measure without the many, and with them: on a server without fairness, and on one with it."""
+    """Measure the partner with few orders: alone, then beside many orders without fairness, then with fairness."""
     figures: dict[str, dict[str, float]] = {}
     for name, number, server in (
         ("alone", 0, ()),
-        ("beside the many, without fairness", orders, _OFF),
+        ("beside the many, without fairness", orders, _WITHOUT_FAIRNESS),
         ("beside the many, with fairness", orders, ()),
     ):
         async with running_product(server) as around:
@@ -73,7 +73,8 @@ async def _measure(around: Surroundings, many: int) -> dict[str, float]:
             await asyncio.sleep(0.2)
     began, before = time.perf_counter(), await _sent(around)
     samples: list[tuple[float, float]] = []
-    while len(samples) < (MOST if await _waits(around, many) else QUIET if not many else 0):
+    limit = MOST if many else QUIET
+    while len(samples) < limit and (not many or await _has_unsent(around, many)):
         samples.append(await _one_of_the_few(around))
         await asyncio.sleep(PAUSE)
     seconds = time.perf_counter() - began
@@ -95,8 +96,8 @@ async def _sent(around: Surroundings) -> int:
     return found.count
 
 
-async def _waits(around: Surroundings, many: int) -> bool:
-    """Whether orders of the many still wait to be sent."""
+async def _has_unsent(around: Surroundings, many: int) -> bool:
+    """Whether more of the many orders are unsent than the share `UNDER_WAY`."""
     return await _sent(around) < many * (1 - UNDER_WAY)
 
 

@@ -76,5 +76,5 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def milliseconds(seconds: float) -> float:
-    """For tables."""
+    """Milliseconds, rounded for a table."""
     return round(seconds * 1000, 2)

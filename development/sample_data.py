@@ -17,12 +17,12 @@ import httpx
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
-from activities.atomic_files import write_atomically
 from contracts import names
 from development.api_client import PATIENCE, Api, CallFailed, Credentials, read_credentials
 from development.embedded import ROOT
 from domain.orders.order import Status
 from domain.policy import Policy
+from files.atomic import write_atomically
 from records.database import Database
 from settings import Settings
 from use_cases.accounts import Accounts

@@ -11,7 +11,7 @@ from weakref import WeakSet
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from activities.atomic_files import write_atomically
+from files.atomic import write_atomically
 
 logger = logging.getLogger("cmi.smtp_inbox")
 

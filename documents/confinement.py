@@ -32,8 +32,8 @@ Means = Literal["landlock", "seccomp", "dumpable"]
 
 ROOT = Path(__file__).resolve().parent.parent
 _CODE = (
-    *("domain", "words", "contracts", "settings", "records", "documents", "statements", "invoices"),
-    *("templates", "locale"),
+    *("domain", "files", "words", "contracts", "settings", "records", "documents", "statements"),
+    *("invoices", "templates", "locale"),
 )
 _SYSTEM = (
     *("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/local/lib", "/usr/share/zoneinfo"),

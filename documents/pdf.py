@@ -147,6 +147,17 @@ def _finish(document: object, pdf: pydyf.PDF) -> None:
     _declare_pdf_ua(_object(pdf, pdf.catalog["Metadata"]))
     if "AF" in pdf.catalog:  # WeasyPrint lists each attachment twice
         pdf.catalog["AF"][:] = dict.fromkeys(pdf.catalog["AF"])
+    _compress(pdf)
+
+
+def _compress(pdf: pydyf.PDF) -> None:
+    """Compress the streams. pydyf would compress each of them twice, for the file and for its identifier."""
+    for each in pdf.objects:
+        if isinstance(each, pydyf.Stream) and each.compress:
+            content = each.data.partition(b"\nstream\n")[2].removesuffix(b"\nendstream")
+            each.stream = [content]
+            each.extra["Filter"] = "/FlateDecode"
+            each.compress = False
 
 
 def _object(pdf: pydyf.PDF, reference: bytes) -> Any:

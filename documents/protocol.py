@@ -55,7 +55,7 @@ def make_protocol(data: ProtocolData) -> bytes:
     """The protocol as PDF/A-3a and PDF/UA-1. Raises `MemoryError` and the errors of WeasyPrint."""
     from documents import pdf, templates
 
-    words = templates.words_of("protocol")[data.language]
+    words = templates.words_of("protocol", data.language)
     version, language = data.version, data.language
     protocol, checksum = version.protocol, version.sha256
     html = templates.html_of(

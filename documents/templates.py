@@ -12,7 +12,7 @@ from documents import formats
 from documents.text import FONTS, clean
 from domain.settlements.account import SettlementAccount
 from domain.settlements.lines import amount_of
-from domain.values import LANGUAGES, Language
+from domain.values import Language
 from words.documents import DocumentKind, document_words
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -21,9 +21,9 @@ _GAP = 1.2  # `ch` between two columns
 
 
 @cache
-def words_of(document: DocumentKind) -> Mapping[Language, Mapping[str, Any]]:
-    """The words of a document by language (`words/documents.py`)."""
-    return {language: document_words(document, language) for language in LANGUAGES}
+def words_of(document: DocumentKind, language: Language) -> Mapping[str, Any]:
+    """The words of a document in a language (`words/documents.py`)."""
+    return document_words(document, language)
 
 
 def html_of(template: str, **values: Any) -> str:
@@ -57,11 +57,13 @@ def _cleaned(value: object) -> object:
     return clean(value) if isinstance(value, str) and not is_html else value
 
 
-@cache
-def template_version(document: DocumentKind, code: str, libraries: str) -> str:
+def template_version(
+    document: DocumentKind, code: str, libraries: str, *words: Mapping[str, Any]
+) -> str:
     """A digest of everything but the data that determines a document: code, templates, words, fonts, libraries.
 
-    `code` is the folder with the document's own code, `libraries` is `documents.pdf.VERSIONS`.
+    `code` is the folder with the document's own code, `libraries` is `documents.pdf.VERSIONS`, `words` are those that
+    the template uses, in the document's language.
     """
     files = [
         *(_ROOT / code).glob("*.py"),
@@ -70,7 +72,7 @@ def template_version(document: DocumentKind, code: str, libraries: str) -> str:
         *(_TEMPLATES / "documents").iterdir(),
         *(_TEMPLATES / document).iterdir(),
     ]
-    digest = hashlib.sha256(libraries.encode() + repr(words_of(document)).encode())
+    digest = hashlib.sha256(libraries.encode() + repr(words).encode())
     for path in sorted(files):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return f"{document}-{digest.hexdigest()[:12]}"

@@ -4,8 +4,6 @@ import unicodedata
 from functools import cache
 from pathlib import Path
 
-from fontTools.ttLib import TTFont
-
 FONTS = Path(__file__).resolve().parent.parent / "templates" / "fonts"
 
 REPLACEMENT = "\ufffd"
@@ -14,9 +12,14 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 @cache
 def _characters() -> frozenset[int]:
-    """The code points of the font; the regular and the bold font have the same."""
-    with TTFont(FONTS / "NotoSans-Regular.ttf", lazy=True) as font:
-        return frozenset(font.getBestCmap())
+    """The code points of the fonts: the list they are made from, which takes less time to read than a font."""
+    listed = (FONTS / "characters.txt").read_text().replace("\n", ",").strip(",")
+    ranges = (part.partition("-") for part in listed.split(","))
+    return frozenset(
+        code
+        for first, _, last in ranges
+        for code in range(int(first, 16), int(last or first, 16) + 1)
+    )
 
 
 def clean(text: str) -> str:

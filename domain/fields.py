@@ -1,9 +1,10 @@
 """Types of fields that commands, orders and settlements share: texts, identifiers, money, instants."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -13,6 +14,7 @@ from pydantic import (
     PlainSerializer,
     StringConstraints,
 )
+from pydantic_core import CoreSchema, core_schema
 
 CENTIME = Decimal("0.01")
 
@@ -52,6 +54,32 @@ def _utc(instant: datetime) -> datetime:
         return instant.astimezone(UTC)
     except OverflowError:
         raise ValueError("must be an instant that exists in UTC") from None
+
+
+_T = TypeVar("_T")
+
+
+def text_schema(
+    cls: type[_T], parse: Callable[[str], _T], pattern: str | None = None
+) -> CoreSchema:
+    """The schema of a class whose values are texts in JSON: `parse` reads what `str` writes.
+
+    Args:
+        cls: the class.
+        parse: makes a value of a text. Raises `ValueError` for a wrong one, the empty text included.
+        pattern: a regular expression for the JSON schema.
+    """
+
+    def validate(value: object) -> _T:
+        if isinstance(value, cls):
+            return value
+        return parse(value if isinstance(value, str) else "")
+
+    return core_schema.no_info_plain_validator_function(
+        validate,
+        json_schema_input_schema=core_schema.str_schema(pattern=pattern),
+        serialization=core_schema.to_string_ser_schema(),
+    )
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(_utc)]

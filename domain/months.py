@@ -6,9 +6,10 @@ from datetime import date, datetime, timedelta
 from typing import Any, Self
 
 from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema
 
 from domain.calendar import Calendar
+from domain.fields import text_schema
 
 _MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])", re.ASCII)
 
@@ -70,17 +71,7 @@ class Month:
         return f"{self.year:04}-{self.month:02}"
 
     @classmethod
-    def _validate(cls, value: object) -> Self:
-        if isinstance(value, cls):
-            return value
-        return cls.parse(value if isinstance(value, str) else "")
-
-    @classmethod
     def __get_pydantic_core_schema__(
         cls, source: type[Any], handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            cls._validate,
-            json_schema_input_schema=core_schema.str_schema(pattern=f"^{_MONTH.pattern}$"),
-            serialization=core_schema.to_string_ser_schema(),
-        )
+        return text_schema(cls, cls.parse, f"^{_MONTH.pattern}$")

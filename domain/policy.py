@@ -15,9 +15,10 @@ from pydantic import (
     field_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema
 
 from domain.customer_policy import CustomerMailPolicy
+from domain.fields import text_schema
 from domain.holiday_entries import parse_holiday
 from domain.protocol_policy import ProtocolPolicy
 from domain.values import Value
@@ -89,20 +90,10 @@ class Span:
         return _counted(0, "second")
 
     @classmethod
-    def _validate(cls, value: object) -> Self:
-        if isinstance(value, cls):
-            return value
-        return cls.parse(value if isinstance(value, str) else "")
-
-    @classmethod
     def __get_pydantic_core_schema__(
         cls, source: type[Any], handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            cls._validate,
-            json_schema_input_schema=core_schema.str_schema(),
-            serialization=core_schema.to_string_ser_schema(),
-        )
+        return text_schema(cls, cls.parse)
 
 
 def _counted(number: int, unit: str) -> str:

@@ -7,7 +7,9 @@ only the verdict. `check_invoice` starts it; `main` runs in it.
 
 import asyncio
 import logging
+import math
 import re
+import resource
 import time
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
@@ -38,7 +40,7 @@ _QR_PAGES = (
     3,
     3,
 )  # from the beginning and from the end: searched first, under version 1 of the rules only these
-_QR_SECONDS = 7.0  # of processor time, of `LIMITS.processor`; a page without pictures takes 0.01
+_QR_SHARE = 0.7  # of the processor time that the process may use; a page without pictures takes 0.01 seconds
 _QR_DPI = 200
 _LARGEST_IMAGE = 3000  # pixels along an edge
 
@@ -131,7 +133,9 @@ def main(data: bytes) -> bytes:
     """Runs in the confined process. The input is a line of JSON (`Expected`) and the PDF, the output a `Verdict`."""
     expected, _, pdf = data.partition(b"\n")
     wanted = Expected.model_validate_json(expected)
-    found = read(pdf, every_page=wanted.checks_account)
+    limit, _ = resource.getrlimit(resource.RLIMIT_CPU)
+    seconds = math.inf if limit == resource.RLIM_INFINITY else _QR_SHARE * limit
+    found = read(pdf, every_page=wanted.checks_account, seconds=seconds)
     return judge(found, wanted).model_dump_json().encode()
 
 
@@ -277,7 +281,7 @@ def _total_problems(
 # --- reading -------------------------------------------------------------------------------------
 
 
-def read(data: bytes, *, every_page: bool = True, seconds: float = _QR_SECONDS) -> Read:
+def read(data: bytes, *, every_page: bool = True, seconds: float = math.inf) -> Read:
     """Read a PDF with PDFium, in this process.
 
     `every_page`: search all pages for QR codes, as long as the process has used less than `seconds` of processor time;

@@ -63,8 +63,8 @@ def make_invoice(data: InvoiceData) -> Document:
     from documents import pdf, templates
 
     settlement, number = data.settlement, data.invoice_number
-    words = templates.words_of("invoice")[data.language]
-    statement_words = templates.words_of("statement")[data.language]
+    words = templates.words_of("invoice", data.language)
+    statement_words = templates.words_of("statement", data.language)
     html = templates.html_of(
         "invoice/invoice.html",
         data=data,
@@ -89,7 +89,9 @@ def make_invoice(data: InvoiceData) -> Document:
     return Document(
         pdf=made.pdf,
         sha256=hashlib.sha256(made.pdf).hexdigest(),
-        template_version=templates.template_version("invoice", "invoices", pdf.VERSIONS),
+        template_version=templates.template_version(
+            "invoice", "invoices", pdf.VERSIONS, words, statement_words
+        ),
         input_checksum=checksum,
         pages=made.pages,
     )

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, and_, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.people import PartnerRole
@@ -232,21 +232,8 @@ class AccountRecords:
 
     async def session(self, secret_hash: str, now: datetime) -> LiveSession | None:
         """The session with this secret, unless it has expired or its user's partner has ended."""
-        found = (
-            _user_query.add_columns(
-                sessions.c.created_at.label("session_began_at"),
-                sessions.c.last_used_at,
-                sessions.c.expires_at.label("session_expires_at"),
-                sessions.c.confirmed_at,
-            )
-            .join(sessions, sessions.c.user_id == users.c.user_id)
-            .where(
-                sessions.c.secret_hash == secret_hash,
-                sessions.c.expires_at > now,
-                has_not_ended(users.c.partner_id),
-            )
-        )
-        row = await self._database.read(lambda c: c.execute(found).one_or_none())
+        values = {"secret_hash": secret_hash, "now": now}
+        row = await self._database.read(lambda c: c.execute(_SESSION, values).one_or_none())
         if row is None:
             return None
         began_at, used_at = row.session_began_at, row.last_used_at
@@ -291,6 +278,21 @@ _user_query = (
     )
     .outerjoin(links, and_(links.c.user_id == users.c.user_id, links.c.purpose == "invitation"))
     .outerjoin(mails, mails.c.key == links.c.mail_key)
+)
+# Each page reads this. To build the statement takes longer than the database.
+_SESSION = (
+    _user_query.add_columns(
+        sessions.c.created_at.label("session_began_at"),
+        sessions.c.last_used_at,
+        sessions.c.expires_at.label("session_expires_at"),
+        sessions.c.confirmed_at,
+    )
+    .join(sessions, sessions.c.user_id == users.c.user_id)
+    .where(
+        sessions.c.secret_hash == bindparam("secret_hash"),
+        sessions.c.expires_at > bindparam("now"),
+        has_not_ended(users.c.partner_id),
+    )
 )
 
 

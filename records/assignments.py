@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.orders.events import Declined, Reassigned, Recorded, Unassigned
@@ -24,6 +24,13 @@ _holds = and_(
     order_assignments.c.sp_id == orders.c.sp_id,
     order_assignments.c.partner_id == orders.c.partner_id,
     orders.c.visible,
+)
+# Built once, as it is read with each order that is shown.
+_ASSIGNED = (
+    select(order_assignments.c.sp_id, users.c.user_id, users.c.name)
+    .join(orders, _holds)
+    .join(users, users.c.user_id == order_assignments.c.user_id)
+    .where(order_assignments.c.sp_id.in_(bindparam("sp_ids", expanding=True)))
 )
 
 
@@ -76,13 +83,8 @@ class Assignments:
         def read(connection: Connection) -> dict[str, Assigned]:
             found: dict[str, Assigned] = {}
             for some in chunks({each for each in sp_ids if storable(each)}):
-                query = (
-                    select(order_assignments.c.sp_id, users.c.user_id, users.c.name)
-                    .join(orders, _holds)
-                    .join(users, users.c.user_id == order_assignments.c.user_id)
-                    .where(order_assignments.c.sp_id.in_(some))
-                )
-                found |= {row.sp_id: Assigned(*row[1:]) for row in connection.execute(query)}
+                rows = connection.execute(_ASSIGNED, {"sp_ids": some})
+                found |= {row.sp_id: Assigned(*row[1:]) for row in rows}
             return found
 
         return await self._database.read(read) if sp_ids else {}

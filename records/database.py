@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -24,6 +25,8 @@ _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 _Each = TypeVar("_Each")
 _PARAMETERS = 1000  # of one statement; SQLite takes 32766
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 _READERS = 4
 """Threads of one process in which transactions read from SQLite."""
@@ -248,4 +251,4 @@ def chunks(values: Iterable[_Each]) -> Iterable[list[_Each]]:
 
 def storable(text: str) -> bool:
     """Whether a text can be stored. PostgreSQL refuses any other even as a parameter of a query."""
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    return _UNSTORABLE.search(text) is None

@@ -228,6 +228,7 @@ class Erasures:
             .where(settlements.c.opened_at < before, instant)
             .order_by(settlements.c.settlement_id)
             .limit(limit)
+            .with_for_update()  # first, as every writer of a settlement does, to avoid a deadlock
         )
 
         def delete_all(connection: Connection) -> int:
@@ -251,7 +252,13 @@ class Erasures:
         is_done = exists().where(
             erasures.c.sp_id == orders.c.sp_id, erasures.c.done_at.is_not(None)
         )
-        found = select(orders.c.sp_id).where(ended_before(before), is_done).limit(limit)
+        found = (
+            select(orders.c.sp_id)
+            .where(ended_before(before), is_done)
+            .order_by(orders.c.sp_id)
+            .limit(limit)
+            .with_for_update()  # first, as every writer of an order does, to avoid a deadlock
+        )
 
         def delete_all(connection: Connection) -> int:
             sp_ids = list(connection.execute(found).scalars())

@@ -1,4 +1,4 @@
-"""Tells temporary failures of the database from permanent ones."""
+"""Looks into failures: what caused them, and whether the database is away so that a retry may help."""
 
 from collections.abc import Iterator
 
@@ -33,7 +33,19 @@ def is_away(error: BaseException) -> bool:
     True for refused and lost connections, timeouts, a PostgreSQL that starts or stops, an SQLite file that is locked or
     unreadable, and a full disk. False for errors that a retry would repeat.
     """
-    return any(_is_away(each) for each in _causes(error))
+    return any(_is_away(each) for each in causes(error, with_context=False))
+
+
+def causes(error: BaseException | None, *, with_context: bool = True) -> Iterator[BaseException]:
+    """The error, then its cause, then the cause of that, and so on. None has none.
+
+    `with_context`: an error without a cause goes on with the error that was being handled when it was raised.
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:  # `raise error from error` makes a circle
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or (error.__context__ if with_context else None)
 
 
 def _is_away(error: BaseException) -> bool:
@@ -46,11 +58,3 @@ def _is_away(error: BaseException) -> bool:
         return True
     code = getattr(error, "sqlite_errorcode", None)
     return isinstance(code, int) and code & 0xFF in _SQLITE_AWAY
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, the driver's error, and the causes of the latter."""
-    found: BaseException | None = error
-    while found is not None:
-        yield found
-        found = (found.orig if isinstance(found, DBAPIError) else None) or found.__cause__

@@ -4,16 +4,16 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from domain.orders.messages import UNREAD_FOR, Message, Refusal, Side, check_limits
-from domain.orders.order import Status
+from domain.orders.messages import Message, Refusal, Side, check_limits
 from domain.orders.placement import Placement
 from records.assignments import is_assigned_to
 from records.awaited_answers import awaited_answers
 from records.database import Database, chunks, storable
 from records.erased_rows import is_recorded_as_erased
+from records.locked_orders import lock_order
 from records.message_mails import add_to_mail
 from records.order_rows import placement_in
 from records.tables import (
@@ -24,6 +24,7 @@ from records.tables import (
     partners,
     waits_for_answer,
 )
+from records.unread import UNREAD_OF, read_by, unread_by_order, with_partner
 
 _HOUR = timedelta(hours=1)
 _COLUMNS = [order_messages.c[name] for name in Message._fields]
@@ -35,10 +36,6 @@ class NotWritten(Exception):
     def __init__(self, code: Refusal) -> None:
         self.code: Refusal = code
         super().__init__(code)
-
-
-class NotRecorded(Exception):
-    """The order is not in the records yet."""
 
 
 class IdReused(Exception):
@@ -103,22 +100,16 @@ class Messages:
         """
 
         def add(connection: Connection) -> Message:
-            # The lock makes all writers of the order's messages, and its erasure, wait for each other.
-            found = select(orders.c.partner_id, orders.c.visible, orders.c.status)
-            order = connection.execute(
-                found.where(orders.c.sp_id == new.sp_id).with_for_update()
-            ).one_or_none()
-            if order is None:
-                raise NotRecorded(new.sp_id)
+            holder = lock_order(connection, new.sp_id)
             known = _by_id(connection, new.message_id)
             if known is not None:
                 return _same(known, new)
             if is_recorded_as_erased(connection, new.sp_id):
                 raise NotWritten("erased")
             if not new.internal:
-                if not order.visible or order.status == Status.UNASSIGNED:
+                if holder is None:
                     raise NotWritten("no_partner")
-                if order.partner_id != new.partner_id:
+                if holder != new.partner_id:
                     raise NotWritten("other_partner")
             check_limits(*_written(connection, new))
             last = select(func.max(order_messages.c.seq)).where(_of(new.sp_id))
@@ -149,7 +140,7 @@ class Messages:
         """The messages of an order that a login may see: those of `partner_id`, or (None) all messages and notes."""
         found = select(*_COLUMNS).where(_of(sp_id)).order_by(order_messages.c.seq)
         if partner_id is not None:
-            found = found.where(_with_partner(partner_id))
+            found = found.where(with_partner(partner_id))
         read = select(message_reads.c.seq).where(
             message_reads.c.login_id == login_id, message_reads.c.sp_id == sp_id
         )
@@ -181,13 +172,13 @@ class Messages:
         sp_ids: Collection[str],
     ) -> dict[str, int]:
         """How many messages of these orders a login has yet to read; orders without any are left out."""
-        counted = _unread(side, login_id, partner_id, now)
+        counted, values = UNREAD_OF[side], read_by(login_id, partner_id, now)
 
         def unread(connection: Connection) -> dict[str, int]:
             rows = [
                 row
                 for some in chunks(sp_ids)
-                for row in connection.execute(counted.where(order_messages.c.sp_id.in_(some)))
+                for row in connection.execute(counted, values | {"sp_ids": some})
             ]
             return {row.sp_id: row.number for row in rows}
 
@@ -207,7 +198,7 @@ class Messages:
         """
         if not storable(partner_id):
             return ()
-        counted = _unread("partner", login_id, partner_id, now).subquery()
+        counted = unread_by_order("partner").subquery()
         found = (
             select(documents.c.document, counted.c.number, counted.c.last_at)
             .join(counted, counted.c.sp_id == documents.c.sp_id)
@@ -217,7 +208,8 @@ class Messages:
         if person_id is not None:
             found = found.join(orders, orders.c.sp_id == documents.c.sp_id)
             found = found.where(is_assigned_to(person_id))
-        rows = await self._database.read(lambda connection: connection.execute(found).all())
+        values = read_by(login_id, partner_id, now)
+        rows = await self._database.read(lambda connection: connection.execute(found, values).all())
         return tuple(UnreadOrder(placement_in(each.document), *each[1:]) for each in rows)
 
     async def waiting(self, limit: int) -> WaitingOrders:
@@ -272,10 +264,6 @@ def _of(sp_id: str) -> ColumnElement[bool]:
     return order_messages.c.sp_id == sp_id
 
 
-def _with_partner(partner_id: str) -> ColumnElement[bool]:
-    return and_(order_messages.c.partner_id == partner_id, ~order_messages.c.internal)
-
-
 def _by_id(connection: Connection, message_id: str) -> Message | None:
     found = select(*_COLUMNS).where(order_messages.c.message_id == message_id)
     row = connection.execute(found).one_or_none()
@@ -291,7 +279,7 @@ def _same(known: Message, new: Message) -> Message:
 
 def _written(connection: Connection, new: Message) -> tuple[int, int]:
     """How many messages the thread has (for a note: how many notes), and how many its side wrote in the last hour."""
-    mine = order_messages.c.internal if new.internal else _with_partner(new.partner_id)
+    mine = order_messages.c.internal if new.internal else with_partner(new.partner_id)
     recent = and_(order_messages.c.side == new.side, order_messages.c.at > new.at - _HOUR)
     counted = select(func.count(), func.count().filter(recent)).where(_of(new.sp_id), mine)
     written, within_an_hour = connection.execute(counted).one()
@@ -304,38 +292,11 @@ def _answer(connection: Connection, answer: Message, before: int) -> None:
         update(order_messages)
         .where(
             _of(answer.sp_id),
-            _with_partner(answer.partner_id),
+            with_partner(answer.partner_id),
             order_messages.c.seq < before,
             waits_for_answer,
         )
         .values(answered_at=answer.at)
-    )
-
-
-def _unread(side: Side, login_id: str, partner_id: str | None, now: datetime) -> Select[Any]:
-    """The number of unread messages by order, as `domain.orders.messages.is_unread` says it of one."""
-    read = message_reads.c
-    joined = and_(read.sp_id == order_messages.c.sp_id, read.login_id == login_id)
-    counted = (
-        select(
-            order_messages.c.sp_id,
-            func.count().label("number"),
-            func.max(order_messages.c.at).label("last_at"),
-        )
-        .outerjoin(message_reads, joined)
-        .where(
-            order_messages.c.at > now - UNREAD_FOR,
-            order_messages.c.seq > func.coalesce(read.seq, 0),
-        )
-        .group_by(order_messages.c.sp_id)
-    )
-    if side == "operations":
-        of_others = and_(order_messages.c.internal, order_messages.c.login_id != login_id)
-        of_partners = and_(~order_messages.c.internal, order_messages.c.side == "partner")
-        return counted.where(or_(of_others, of_partners))
-    current = and_(orders.c.sp_id == order_messages.c.sp_id, orders.c.partner_id == partner_id)
-    return counted.join(orders, and_(current, orders.c.visible)).where(
-        _with_partner(partner_id or ""), order_messages.c.side == "operations"
     )
 
 

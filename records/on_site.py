@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from domain.errors import InvalidCommand
-from domain.orders.order import Status
 from domain.orders.photos import DAY, Photo, PhotoRefusal, Picture, check_photo_limits
 from domain.orders.protocol import MOST_VERSIONS, NamedPhoto, ProtocolVersion
 from records.database import Database, storable
 from records.erased_rows import is_recorded_as_erased
-from records.tables import execution_protocols, order_photos, orders
+from records.locked_orders import lock_order
+from records.tables import execution_protocols, order_photos
 
 _COLUMNS = [order_photos.c[name] for name in Photo._fields]
 
@@ -21,10 +21,6 @@ class NotKept(Exception):
     def __init__(self, code: PhotoRefusal) -> None:
         self.code: PhotoRefusal = code
         super().__init__(code)
-
-
-class NotRecorded(Exception):
-    """The order is not in the records yet."""
 
 
 class RequestIdReused(Exception):
@@ -212,15 +208,12 @@ class Protocols:
 
 def _check_holder(connection: Connection, sp_id: str, partner_id: str) -> None:
     """Check that this partner has the order now. Other writers wait until the transaction ends."""
-    found = select(orders.c.partner_id, orders.c.visible, orders.c.status)
-    order = connection.execute(found.where(orders.c.sp_id == sp_id).with_for_update()).one_or_none()
-    if order is None:
-        raise NotRecorded(sp_id)
+    holder = lock_order(connection, sp_id)
     if is_recorded_as_erased(connection, sp_id):
         raise NotKept("erased")
-    if not order.visible or order.status == Status.UNASSIGNED:
+    if holder is None:
         raise NotKept("nobody_has_it")
-    if order.partner_id != partner_id:
+    if holder != partner_id:
         raise NotKept("another_has_it")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic_core import from_json
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from contracts.activities import Snapshot
 from domain.calendar import Calendar
@@ -118,20 +118,24 @@ def delete_replaced(connection: Connection, snapshot: Snapshot) -> None:
     connection.execute(delete(deadlines).where(deadlines.c.sp_id == sp_id))
 
 
+# Built once, as it is read with each order.
+_EVENTS_AFTER = (
+    select(
+        timeline.c.seq,
+        timeline.c.at,
+        timeline.c.by,
+        timeline.c.on_behalf_of,
+        timeline.c.person,
+        timeline.c.data,
+    )
+    .where(timeline.c.sp_id == bindparam("of"), timeline.c.seq > bindparam("version"))
+    .order_by(timeline.c.seq)
+)
+
+
 def events_after(connection: Connection, sp_id: str, version: int) -> list[Recorded]:
     """The events of an order that come after a version, in their order."""
-    rows = connection.execute(
-        select(
-            timeline.c.seq,
-            timeline.c.at,
-            timeline.c.by,
-            timeline.c.on_behalf_of,
-            timeline.c.person,
-            timeline.c.data,
-        )
-        .where(timeline.c.sp_id == sp_id, timeline.c.seq > version)
-        .order_by(timeline.c.seq)
-    )
+    rows = connection.execute(_EVENTS_AFTER, {"of": sp_id, "version": version})
     return [_recorded(*row) for row in rows]
 
 

@@ -16,7 +16,7 @@ def render(data: StatementData) -> Document:
     Raises `MemoryError` and the errors of WeasyPrint.
     """
     checksum = data.checksum
-    words = templates.words_of("statement")[data.language]
+    words = templates.words_of("statement", data.language)
     settlement = data.settlement
     number = settlement.settlement_id
     month = templates.month_name(settlement, words)
@@ -45,7 +45,7 @@ def render(data: StatementData) -> Document:
     return Document(
         pdf=made.pdf,
         sha256=hashlib.sha256(made.pdf).hexdigest(),
-        template_version=templates.template_version("statement", "statements", pdf.VERSIONS),
+        template_version=templates.template_version("statement", "statements", pdf.VERSIONS, words),
         input_checksum=checksum,
         pages=made.pages,
     )

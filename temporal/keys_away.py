@@ -5,9 +5,10 @@ Without this filter the SDK logs an error with a traceback for each task whose p
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from records.data_keys import DataKeysAway
+from records.failures import causes
 
 LOG_AGAIN = 300.0  # seconds
 
@@ -28,7 +29,7 @@ class KeysAwayFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to log the record. May change the record."""
         failure = record.exc_info[1] if record.exc_info else None
-        away = next((each for each in _chain(failure) if isinstance(each, DataKeysAway)), None)
+        away = next((each for each in causes(failure) if isinstance(each, DataKeysAway)), None)
         if away is None:
             return True
         now = self._clock()
@@ -43,12 +44,3 @@ class KeysAwayFilter(logging.Filter):
         record.attempts = 1 + self._unlogged
         self._logged_at, self._unlogged = now, 0
         return True
-
-
-def _chain(failure: BaseException | None) -> Iterator[BaseException]:
-    """The failure, then its cause, then the cause of that, and so on. `raise error from error` makes a circle."""
-    seen: set[int] = set()
-    while failure is not None and id(failure) not in seen:
-        seen.add(id(failure))
-        yield failure
-        failure = failure.__cause__ or failure.__context__

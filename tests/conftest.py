@@ -9,6 +9,7 @@ import pytest
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig
 
 from tests.support.databases import as_text, chosen, end_servers, postgres_server
+from tests.support.shared_server import end_shared_servers
 
 # As by default, but for the warning that the time-skipping server, with each test anew, is an old one.
 NATIVE_LOG = (
@@ -16,8 +17,10 @@ NATIVE_LOG = (
     "temporalio_sdk_core::worker::workflow=WARN,temporalio_client=WARN,temporal_sdk_bridge=WARN"
 )
 
-LONGEST_FIRST = ("server", "portal", "web", "workflows")
-"""The folders with the longest files, in the order in which they begin."""
+WAITING = ("server",)
+"""The folders whose tests wait: for timers of seconds, for a lost worker to be noticed, for retries."""
+COMPUTING = ("portal", "web", "workflows")
+"""The other folders with long files, in the order in which they begin."""
 
 
 def pytest_configure() -> None:
@@ -44,18 +47,18 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with the folders whose files take longest, so that no long file is left running alone at the end.
+    """Begin with the folders whose files take longest, and mix the files that wait with those that compute.
 
-    The sort is stable: the other folders follow, and the files of a folder stay in the order of their names.
+    So no long file is left running alone at the end, and no core is idle because all processes wait. The sort is
+    stable: the other folders follow, and the files of a folder stay in the order of their names.
     """
-    folders = [config.rootpath / "tests" / name for name in LONGEST_FIRST]
-
-    def rank(item: pytest.Item) -> int:
-        return next(
-            (n for n, each in enumerate(folders) if each in item.path.parents), len(folders)
-        )
-
-    items.sort(key=rank)
+    tests = config.rootpath / "tests"
+    files = dict.fromkeys(item.path for item in items)
+    rank = dict.fromkeys(files, 1.0)
+    for folders in (WAITING, COMPUTING):
+        group = [file for name in folders for file in files if tests / name in file.parents]
+        rank |= {file: index / len(group) for index, file in enumerate(group)}
+    items.sort(key=lambda item: rank[item.path])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -72,6 +75,7 @@ def pytest_report_header() -> str:
 def pytest_unconfigure() -> None:
     """At the end, and if the tests are interrupted."""
     end_servers()
+    end_shared_servers()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -91,6 +91,7 @@ def within(module: str, packages: Iterable[str]) -> bool:
 # of one layer do not know each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("domain",),
+    ("files",),
     ("words",),
     ("contracts",),
     ("settings", "telemetry"),
@@ -115,6 +116,7 @@ DOMAIN_LAYERS: tuple[tuple[str, ...], ...] = (
 LIBRARIES: dict[str, tuple[str, ...]] = {
     "domain": ("pydantic", "pydantic_core"),
     "domain.cantons": ("pydantic", "holidays"),
+    "files": (),
     "words": ("babel", "jinja2", "pydantic"),
     "workflows": ("temporalio",),
 }

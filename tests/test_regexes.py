@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
-    "activities", "contracts", "documents", "domain", "invoices", "mail", "records", "settings",
-    "statements", "temporal", "use_cases", "web", "words", "workflows",
+    "activities", "contracts", "documents", "domain", "files", "invoices", "mail", "records",
+    "settings", "statements", "temporal", "use_cases", "web", "words", "workflows",
 )  # fmt: skip
 BOUNDED = {
     r"([A-Za-z]{2,})[._-]?\d+": "invoices/check.py: only `fullmatch`, on SP-IDs of a settlement, 64 characters",

@@ -30,7 +30,7 @@ async def send_leased(
     try_next: Callable[[W, datetime], Awaitable[bool]],
     send: Callable[[W], Awaitable[int]],
     clock: Callable[[], datetime],
-    is_closing: Callable[[], bool] = lambda: False,
+    is_stopped: Callable[[], bool] = lambda: False,
 ) -> int:
     """Make one attempt at each mail that is due. Returns how many were sent.
 
@@ -39,11 +39,11 @@ async def send_leased(
         try_next: sets when a row is tried next; False if another process has done so meanwhile.
         send: the attempt at a leased row. If the process dies in it, the row is due again after `LEASE`.
         clock: gives the instant.
-        is_closing: whether to begin no more attempts.
+        is_stopped: whether to start no more attempts.
     """
     sent = 0
     for row in await due(clock(), _MOST_DUE):
-        if is_closing():
+        if is_stopped():
             break
         leased_until = clock() + LEASE
         if await try_next(row, leased_until):

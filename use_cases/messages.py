@@ -21,10 +21,10 @@ from domain.orders.messages import (
 from domain.orders.order import Order
 from domain.policies import Policies, UnknownPolicy
 from domain.policy import Policy
+from records.locked_orders import NotRecorded
 from records.messages import (
     IdReused,
     Messages,
-    NotRecorded,
     NotWritten,
     UnreadOrder,
     WaitingOrders,

@@ -22,11 +22,11 @@ from domain.orders.protocol import (
     why_no_protocol,
 )
 from records.database import Database
+from records.locked_orders import NotRecorded
 from records.on_site import (
     KeptPhoto,
     KeptProtocol,
     NotKept,
-    NotRecorded,
     Photos,
     Protocols,
     RequestIdReused,

@@ -143,7 +143,7 @@ class Operations:
             self._monitoring.count(Status.ON_HOLD),
         )
         shown = (late, untransmitted, reviews, unassigned)
-        _seen(principal, [order for counted in shown for order in counted.items])
+        _note_look(principal, [order for counted in shown for order in counted.items])
         return OperationsOverview(
             now=now,
             late_count=late.total,
@@ -180,7 +180,7 @@ class Operations:
         access.check(principal, "watch")
         now = self._clock()
         page = await self._orders.page(_late_list(now, partner_id), limit, cursor, "urgent")
-        _seen(principal, page.items)
+        _note_look(principal, page.items)
         return LateOrders(_late(page.items, now), page.next_cursor)
 
     async def untransmitted(
@@ -190,7 +190,7 @@ class Operations:
         access.check(principal, "watch")
         now = self._clock()
         page = await self._orders.page(_untransmitted_list(now), limit, cursor, "urgent")
-        _seen(principal, page.items)
+        _note_look(principal, page.items)
         return LateOrders(_late(page.items, now), page.next_cursor)
 
     async def reviews(
@@ -199,7 +199,7 @@ class Operations:
         """Orders that wait for a decision, the most urgent first. Raises as `late` does."""
         access.check(principal, "watch")
         page = await self._orders.page(_REVIEWS, limit, cursor, "urgent")
-        _seen(principal, page.items)
+        _note_look(principal, page.items)
         return Reviews(await self._reviews(page.items), page.next_cursor)
 
     async def _reviews(self, orders: tuple[Order, ...]) -> tuple[Review, ...]:
@@ -214,7 +214,7 @@ class Operations:
         """Orders that no partner has, the most urgent first. Raises as `late` does."""
         access.check(principal, "watch")
         page = await self._orders.page(_UNASSIGNED, limit, cursor, "urgent")
-        _seen(principal, page.items)
+        _note_look(principal, page.items)
         return UnassignedOrders(await self._unassigned(page.items), page.next_cursor)
 
     async def _unassigned(self, orders: tuple[Order, ...]) -> tuple[UnassignedOrder, ...]:
@@ -265,7 +265,7 @@ _REVIEWS = OrderFilter(status=Status.UNDER_REVIEW)
 _UNASSIGNED = OrderFilter(status=Status.UNASSIGNED)
 
 
-def _seen(principal: Principal, orders: Iterable[Order]) -> None:
+def _note_look(principal: Principal, orders: Iterable[Order]) -> None:
     looked_at(principal, [order.sp_id for order in orders])
 
 

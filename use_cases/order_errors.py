@@ -16,7 +16,7 @@ class UnknownOrder(Exception):
 
 
 class NotAllowed(Exception):
-    """The order refused a command. The attributes are those of `domain.errors.Refused`."""
+    """The order refused a command. The attributes are those of `domain.orders.errors.Refused`."""
 
     def __init__(self, action: str, code: str, status: Status, allowed: tuple[str, ...]) -> None:
         self.action = action

@@ -3,7 +3,6 @@
 Several processes may share the work: a process leases an event while it tries the event's mails.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -29,11 +28,9 @@ from use_cases.leases import AGAIN, send_leased
 
 logger = logging.getLogger("cmi.desk")
 
-_PAUSE = 15.0  # seconds between two looks for due mails
-
 
 class OrderMails:
-    """The mails of `recorded_mails.RECORDED`. Call `close` after `keep_sending` was stopped."""
+    """The mails of `recorded_mails.RECORDED`. `use_cases.leases.keep_sending` sends them; `stop` ends that early."""
 
     def __init__(
         self,
@@ -52,32 +49,17 @@ class OrderMails:
         self._texts = OrderTexts(settings.public_url, settings.company_name)
         self._invitations = Invitations(settings)
         self._clock = clock
-        self._round: asyncio.Task[int] | None = None
-        self._closing = False
+        self._is_stopped = False
 
-    async def close(self) -> None:
-        """Start no more attempts, and wait for the running one, whose mail may be on its way."""
-        self._closing = True
-        if self._round is not None:
-            await asyncio.wait([self._round])
-
-    async def keep_sending(self) -> None:
-        """Run forever: send what is due. If it is stopped, a running attempt goes on."""
-        while True:
-            self._round = asyncio.create_task(self.send_due())
-            try:
-                await asyncio.shield(self._round)
-            except (
-                Exception
-            ) as error:  # tried again in the next round; its text may contain personal data
-                logger.warning("mails of orders not sent", extra={"why": type(error).__name__})
-            await asyncio.sleep(_PAUSE)
+    def stop(self) -> None:
+        """Start no more attempts. The running one goes on, because its mail may be on its way."""
+        self._is_stopped = True
 
     async def send_due(self) -> int:
         """Make one attempt at the mails of each event that is due. Returns how many were sent."""
         queue = self._rows
         return await send_leased(
-            queue.due, queue.try_next, self._send_all, self._clock, lambda: self._closing
+            queue.due, queue.try_next, self._send_all, self._clock, lambda: self._is_stopped
         )
 
     async def _send_all(self, event: DueEvent) -> int:

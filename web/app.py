@@ -196,12 +196,12 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             order_mails = OrderMails(
                 database, settings, state.accounts.outbox, lambda: datetime.now(UTC)
             )
-            stack.push_async_callback(order_mails.close)
+            stack.callback(order_mails.stop)  # `accounts.close` waits for the running attempt
             after = timedelta(minutes=settings.outage_after)
             watch = OutageWatch(state.temporal, database, policies.standard, "web", after)
             for task in (
                 state.accounts.keep_house(),
-                order_mails.keep_sending(),
+                keep_sending(state.accounts.spawn, order_mails.send_due, "mails of orders"),
                 ended_partners.keep_releasing(),
                 keep_sending(state.accounts.spawn, state.asked_reminders.send_due, "reminders"),
                 _forget_answers(state.answers, settings.retention_spans["answers"]),

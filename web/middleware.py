@@ -9,6 +9,7 @@ import secrets
 import time
 import traceback
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from python_multipart.multipart import parse_options_header
@@ -16,6 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from records.failures import causes
 from telemetry.metrics import HTTP_IN_FLIGHT, HTTP_REQUESTS, HTTP_SECONDS
 from telemetry.tracing import Span, SpanKind, span
 from use_cases.security_events import How, Visit, visiting
@@ -34,6 +36,7 @@ logger = logging.getLogger("cmi.web")
 
 _DRAIN_LIMIT = 64 * 1024 * 1024
 _DRAIN_SECONDS = 10.0
+_LOGGED_CAUSES = 5
 _PROBES = ("/healthz", "/readyz")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _VALID_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -316,10 +319,8 @@ def _unsupported_charset() -> Problem:
 def _log_failure(error: BaseException) -> None:
     """Log the types of the exceptions and where they were raised, not their messages: these may repeat user input."""
     chain: list[str] = []
-    found: BaseException | None = error
-    while found is not None and len(chain) < 5:
-        frames = traceback.extract_tb(found.__traceback__)[-8:]
+    for each in islice(causes(error), _LOGGED_CAUSES):
+        frames = traceback.extract_tb(each.__traceback__)[-8:]
         where = " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames))
-        chain.append(f"{type(found).__name__} at {where}")
-        found = found.__cause__ or found.__context__
+        chain.append(f"{type(each).__name__} at {where}")
     logger.error("a request failed", extra={"error": type(error).__name__, "trace": chain})

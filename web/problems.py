@@ -8,9 +8,9 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
 
 from records.failures import is_away
 from use_cases.account_errors import Busy
@@ -159,6 +159,9 @@ _DETAILS = {
 }
 
 
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if isinstance(error, Problem):
@@ -176,13 +179,14 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 def _methods(request: Request) -> str:
     """The methods of all routes with this path; the `Allow` header of the error has those of one route only."""
-    scope = dict(request.scope)
-    known = []
-    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
-        scope["method"] = method
-        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
-            known.append(method)
-    return ", ".join(known)
+    scope = request.scope
+    root = scope.get("app_root_path", scope.get("root_path", ""))  # a mount adds its own to `root_path`
+    path = scope["path"].removeprefix(root)
+    known: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if route.path_regex.match(path):
+            known |= route.methods or {"GET", "HEAD"}  # without methods: a folder of static files
+    return ", ".join(method for method in _METHODS if method in known)
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:

@@ -7,10 +7,12 @@ of another site could call it with the cookie of a person who is logged in.
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Request, Response, Security
+from fastapi import APIRouter, Depends, Request, Response, Security
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.routing import Match
+from starlette.types import Scope
 
 from domain.people import may as may_in_firm
 from settings import Settings
@@ -19,6 +21,7 @@ from use_cases.principal import Principal, Role
 from use_cases.security_events import note
 from web.idempotency import run_once
 from web.problems import Problem
+from web.request_limits import API
 
 _SENSITIVE = "_cmi_is_sensitive"
 _CHALLENGE = 'Bearer realm="cmi"'
@@ -169,6 +172,17 @@ class GuardedRoute(APIRoute):
             return await handler(request)
 
         return guarded
+
+
+class GuardedRouter(APIRouter):
+    """A router for calls of the API: each of its routes is a `GuardedRoute`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(route_class=GuardedRoute, **options)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether a route matches. No page is compared with every route of the API: that costs 2 µs for each."""
+        return super().matches(scope) if API in scope["path"] else (Match.NONE, {})
 
 
 def _guard(dependant: Dependant) -> Require | None:

@@ -9,9 +9,7 @@ no file while they run. Each is compiled once, into a `.mo` file beside it: to p
 second.
 """
 
-import os
 import struct
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from gettext import GNUTranslations, NullTranslations
@@ -25,6 +23,7 @@ from domain.values import LANGUAGES, Language
 from domain.values import Meaning as Meaning
 from domain.values import mark as mark
 from domain.values import pmark as pmark
+from files.atomic import write_atomically
 
 LOCALE = Path(__file__).resolve().parent.parent / "locale"
 """`<language>/LC_MESSAGES/cmi.po` for each language but German."""
@@ -59,7 +58,7 @@ def read_catalogue(path: Path, language: Language) -> GNUTranslations:
                 return GNUTranslations(file)
     content = _compile(path, language)
     with suppress(OSError):
-        _keep(compiled, content, changed)
+        write_atomically(compiled, content, readable_by="all", modified_ns=changed)
     return GNUTranslations(BytesIO(content))
 
 
@@ -72,22 +71,6 @@ def _compile(path: Path, language: Language) -> bytes:
     content = BytesIO()
     write_mo(content, catalogue)
     return content.getvalue()
-
-
-def _keep(path: Path, content: bytes, changed: int) -> None:
-    """Write a file in one step, with this time (nanoseconds). Raises `OSError`."""
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".mo.new")
-    try:
-        with open(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # or a power failure leaves an empty file with the right time
-        os.chmod(name, 0o644)
-        os.utime(name, ns=(changed, changed))
-        os.replace(name, path)
-    except OSError:
-        os.unlink(name)
-        raise
 
 
 def _translations(language: Language) -> NullTranslations:

@@ -12,7 +12,7 @@ from temporalio.worker import (
 from contracts import names
 
 PINNED = frozenset({names.SETTLEMENT, names.MONTHLY_BILLING})
-"""All others move to the current build with their next task.
+"""These stay with their build. All others move to the current build with their next task.
 
 Orders move because they live for months. The reconciler and the digest run for minutes, but only one at a time: a run
 that waits for a build without workers would block all later runs.

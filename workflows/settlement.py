@@ -45,9 +45,9 @@ LOCAL_WRITE_ORDERS = 300
 class SettlementWorkflow(SettlementPapersWorkflow):
     """The life of one settlement. Its rules are in `domain/settlements/`; `entity.py` has what it shares with an order.
 
-    Commands come as updates, and are refused by validators, which leaves no trace; so do invoices
-    (`settlement_papers.py`). Orders are claimed and released in steps beside the main loop. Each step is retried until
-    it succeeds; an interrupted one goes on in the next run.
+    Commands and invoices (`settlement_papers.py`) come as updates. A validator refuses them, which leaves no trace.
+    Orders are claimed and released in steps beside the main loop. Each step is retried until it succeeds; an
+    interrupted one goes on in the next run.
     """
 
     save_activity = activities.SAVE_SETTLEMENT

@@ -183,10 +183,10 @@ class Lives:
         async with self._life() as one:
             return await one.settle([order["sp_id"] for order in self.ORDERS])
 
-    async def killed_meanwhile(self, first: int) -> str:
+    async def kill_while_orders_run(self, first: int) -> str:
         """Take orders through their life while containers are killed. `first`: the number of the first order."""
         async with self._life() as one:
-            return await failures.killed_meanwhile(one, first)
+            return await failures.kill_while_orders_run(one, first)
 
     async def later(self, first: int) -> str:
         """Check that the first orders are unchanged, and that a new one with this number can be executed."""
@@ -201,7 +201,7 @@ def live_in_production(lives: Lives, step: Steps) -> None:
     step.wait("orders", lives.first)
     step.wait("a settlement", lives.settled)
     step("four workers", lambda: failures.scale(lives.project, 4))
-    step.wait("killed meanwhile", lambda: lives.killed_meanwhile(1090101))
+    step.wait("killed meanwhile", lambda: lives.kill_while_orders_run(1090101))
     step("Temporal killed", lambda: failures.kill_temporal(lives.project))
     step("web killed", lambda: failures.kill_web(lives.project))
     step.wait("all of it is still there", lambda: lives.later(1090151))

@@ -13,7 +13,7 @@ from development.compose_check.proofs import workers_that_poll
 
 
 def scale(project: Project, count: int) -> str:
-    """Start or stop workers up to this number, and check that all are healthy and poll, and nothing else restarted."""
+    """Start or stop workers up to this number. Check that all are healthy and poll, and no container was replaced."""
     before = {each.id for each in project.containers()}
     project.up("--no-recreate", "--scale", f"worker={count}")
     workers = project.containers("worker")
@@ -41,7 +41,7 @@ def kill(project: Project, victim: Container) -> None:
     )
 
 
-async def killed_meanwhile(life: Life, first: int) -> str:
+async def kill_while_orders_run(life: Life, first: int) -> str:
     """Kill a worker and PostgreSQL while orders run, and check that none is lost and none does a step twice."""
     project, orders = life.project, some_orders(6, first)
     living = asyncio.create_task(life.live(orders))

@@ -139,16 +139,16 @@ class Life:
             await asyncio.sleep(0.2)
 
     async def check_lived(self, orders: list[dict[str, Any]]) -> None:
-        """Each of these orders is executed, soon if not yet, and its story has each step once."""
+        """Wait until each of these orders is executed, and check that its timeline has each step exactly once."""
         for path in (f"/orders/{order['sp_id']}" for order in orders):
             seen = await self._until(path, lambda seen: seen["status"] in ("completed", "billed"))
             steps = [entry["type"] for entry in seen["timeline"]]
             for step in STEPS:
-                check(steps.count(step) == 1, f"{path}: {step} is not there once: {steps}")
+                check(steps.count(step) == 1, f"{path}: {step} is not exactly once in {steps}")
 
 
 def some_orders(count: int, first: int) -> list[dict[str, Any]]:
-    """New orders of one partner, with numbers from this one on, like those of `examples/`."""
+    """`count` new orders of one partner, numbered from `first` on, made from those of `examples/`."""
     like = read_orders("zuerich")
     return [
         like[number % len(like)]

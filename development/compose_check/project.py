@@ -62,45 +62,45 @@ def production_values() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Container:
-    """The state of a container as Docker reports it now; `said` is the whole report."""
+    """The state of a container as Docker reports it now; `report` is all of it."""
 
     service: str
-    said: dict[str, Any]
+    report: dict[str, Any]
 
     @property
     def id(self) -> str:
         """Its id."""
-        return str(self.said["Id"])
+        return str(self.report["Id"])
 
     @property
     def name(self) -> str:
         """Its name."""
-        return str(self.said["Name"]).lstrip("/")
+        return str(self.report["Name"]).lstrip("/")
 
     @property
     def pid(self) -> int:
         """The process id of its first process, as this machine counts; 0 if it does not run."""
-        return int(self.said["State"]["Pid"])
+        return int(self.report["State"]["Pid"])
 
     @property
     def is_running(self) -> bool:
         """Whether it runs."""
-        return bool(self.said["State"]["Running"])
+        return bool(self.report["State"]["Running"])
 
     @property
     def health(self) -> str:
         """`healthy`, `unhealthy`, `starting`; empty if it has no check."""
-        return str(self.said["State"].get("Health", {}).get("Status", ""))
+        return str(self.report["State"].get("Health", {}).get("Status", ""))
 
     @property
     def environment(self) -> dict[str, str]:
         """The variables with which it was made."""
-        return dict(each.partition("=")[::2] for each in self.said["Config"]["Env"])
+        return dict(each.partition("=")[::2] for each in self.report["Config"]["Env"])
 
     @property
     def addresses(self) -> dict[str, str]:
         """Its address in each network, by the network's name in the Compose file."""
-        networks = self.said["NetworkSettings"]["Networks"]
+        networks = self.report["NetworkSettings"]["Networks"]
         return {name.removeprefix("cmi_"): each["IPAddress"] for name, each in networks.items()}
 
 
@@ -207,7 +207,7 @@ class Project:
         """The ends of the logs of the containers that are not healthy."""
         texts = []
         for each in self.containers():
-            state = each.said["State"]
+            state = each.report["State"]
             if each.health not in ("", "healthy") or (not each.is_running and state["ExitCode"]):
                 shown = self.engine.docker("logs", "--tail", "40", each.id, ok=False)
                 checks = [log["Output"].strip() for log in state.get("Health", {}).get("Log", [])]

@@ -188,7 +188,7 @@ def secrets_apart(project: Project, values: dict[str, str]) -> str:
         check(secret not in logs, f"{name} is in a log")
         check(secret not in image, f"{name} is in the image")
         for each in containers:
-            told = json.dumps([each.said["Config"]["Cmd"], each.said["Config"]["Entrypoint"]])
+            told = json.dumps([each.report["Config"]["Cmd"], each.report["Config"]["Entrypoint"]])
             check(secret not in told, f"{name} is in the command of {each.name}")
     return f"{len(holders)} secrets"
 
@@ -248,7 +248,7 @@ def published(project: Project, expected: set[str]) -> str:
     found = {
         f"{where['HostIp']}:{where['HostPort']}"
         for each in project.containers()
-        for bound in (each.said["HostConfig"]["PortBindings"] or {}).values()
+        for bound in (each.report["HostConfig"]["PortBindings"] or {}).values()
         for where in bound
     }
     check(found == expected, f"published are {found}, expected {expected}")
@@ -258,7 +258,7 @@ def published(project: Project, expected: set[str]) -> str:
 def proxy(project: Project) -> str:
     """A proxy on this machine comes from the gateway of the network `front`, which CMI_TRUSTED_PROXIES has to name."""
     web = project.container("web")
-    gateway = web.said["NetworkSettings"]["Networks"]["cmi_front"]["Gateway"]
+    gateway = web.report["NetworkSettings"]["Networks"]["cmi_front"]["Gateway"]
     lines = project.engine.docker("logs", web.id).stderr.splitlines()
     warned = [json.loads(line) for line in lines if "X-Forwarded-For comes from" in line]
     found = {each["address"] for each in warned}

@@ -22,7 +22,7 @@ BUILT_FROM = {
 
 
 def make_bases(folder: Path) -> None:
-    """The base systems of all stand-ins, as tar files. Made once and kept."""
+    """Make the base systems of all stand-ins, as tar files, unless they are there already."""
     for release in BASES:
         base_system(folder, f"{release}.tar", release, "ca-certificates")
 

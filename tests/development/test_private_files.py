@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from activities.atomic_files import write_atomically
 from development.embedded import ROOT, free_port
+from files.atomic import write_atomically
 
 
 @pytest.fixture(autouse=True)
@@ -133,7 +133,7 @@ def has_tables(file: Path) -> bool:
 
 def test_what_the_warehouse_reads_is_for_its_group(tmp_path: Path) -> None:
     os.umask(0o077)
-    write_atomically(tmp_path / "inner" / "drop" / "SP-1-1.json", b"{}", for_group=True)
+    write_atomically(tmp_path / "inner" / "drop" / "SP-1-1.json", b"{}", readable_by="group")
     write_atomically(tmp_path / "private" / "credentials.json", b"{}")
     assert others_may(tmp_path) == {
         "inner/drop": "drwxr-x---",
@@ -142,6 +142,13 @@ def test_what_the_warehouse_reads_is_for_its_group(tmp_path: Path) -> None:
     given = tmp_path / "given"
     given.mkdir()
     given.chmod(0o2770)
-    write_atomically(given / "SP-1-1.json", b"{}", for_group=True)
+    write_atomically(given / "SP-1-1.json", b"{}", readable_by="group")
     assert stat.S_IMODE(given.stat().st_mode) == 0o2770
     assert stat.S_IMODE((given / "SP-1-1.json").stat().st_mode) == 0o640
+
+
+def test_a_file_for_all_has_its_mode_and_its_time(tmp_path: Path) -> None:
+    os.umask(0o077)
+    write_atomically(tmp_path / "cmi.mo", b"texts", readable_by="all", modified_ns=10**18)
+    assert others_may(tmp_path) == {"cmi.mo": "-rw-r--r--"}
+    assert (tmp_path / "cmi.mo").stat().st_mtime_ns == 10**18

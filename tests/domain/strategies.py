@@ -1,5 +1,7 @@
 """Orders to test the domain with: what they start from, how they live, everything one may ask of them."""
 
+from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -326,6 +328,13 @@ def reached(
 
     All times but that of the order's placement (Sunday, 1 November 2026) are in `_WAY` and `_BESIDE`.
     """
+    life = copy(_reached(status, received, policy_text, rules))
+    life.events, life.outgoing = list(life.events), list(life.outgoing)
+    return life
+
+
+@cache
+def _reached(status: Status, received: bool, policy_text: str, rules: int) -> Life:
     if status in _BESIDE:
         before, when, command = _BESIDE[status]
         life = reached(before, policy_text=policy_text, rules=rules)
@@ -369,78 +378,83 @@ def _is_ready(order: Order, received: bool) -> bool:
 notes = st.sampled_from(["", "a note"])
 trackings = st.sampled_from(["T-1", "T-2", "T-3"])
 around = st.integers(-72, 72).map(lambda hours: timedelta(hours=hours))
+at_any_time = around | st.integers(-400, 400).map(lambda days: timedelta(days=days))
+answers = st.sampled_from(["yes", "yes", "yes", "not_applicable", "no"])
+durations = st.sampled_from(
+    [timedelta(hours=2), timedelta(minutes=1), timedelta(days=3), timedelta(0)]
+)
+
+Commands = dict[str, Callable[[], st.SearchStrategy[Command]]]
+"""For each action, what makes the strategy of its commands. To make all takes longer than a step of a life."""
 
 
-def commands(order: Order, now: datetime) -> dict[str, st.SearchStrategy[Command]]:
+def commands(order: Order, now: datetime) -> Commands:
     """For each action, the commands that ask it of this order: mostly sensible ones."""
     asked = checklist(order.intake.placement.service.code)
-    answers = st.sampled_from(["yes", "yes", "yes", "not_applicable", "no"])
-    when = st.one_of(around, st.integers(-400, 400).map(lambda days: timedelta(days=days)))
-    long = st.sampled_from(
-        [timedelta(hours=2), timedelta(minutes=1), timedelta(days=3), timedelta(0)]
-    )
 
     def decide(decision: str) -> st.SearchStrategy[Command]:
         return st.builds(DecideReview, decision=st.just(decision), note=notes)
 
     others = [p for p in PARTNERS if p.partner_id != order.partner.partner_id]
     return {
-        "payment_received": st.just(PaymentReceived()),
-        "confirm_transmission": st.just(ConfirmTransmission()),
-        "accept": st.just(Accept()),
-        "log_contact": st.builds(
+        "payment_received": lambda: st.just(PaymentReceived()),
+        "confirm_transmission": lambda: st.just(ConfirmTransmission()),
+        "accept": lambda: st.just(Accept()),
+        "log_contact": lambda: st.builds(
             LogContact, outcome=st.sampled_from(["reached", "not_reached"]), note=notes
         ),
-        "confirm_requirements": st.builds(
+        "confirm_requirements": lambda: st.builds(
             ConfirmRequirements,
             checklist=st.fixed_dictionaries(dict.fromkeys(asked, answers)),
             note=notes,
         ),
-        "reject_requirements": st.builds(
+        "reject_requirements": lambda: st.builds(
             RejectRequirements, reason=st.sampled_from(["no_space", "other"]), note=notes
         ),
-        "goods_shipped": st.builds(GoodsShipped, tracking=trackings),
-        "goods_received": st.builds(
-            GoodsReceived, received_at=st.one_of(st.none(), when.map(lambda by: now + by))
+        "goods_shipped": lambda: st.builds(GoodsShipped, tracking=trackings),
+        "goods_received": lambda: st.builds(
+            GoodsReceived, received_at=st.one_of(st.none(), at_any_time.map(lambda by: now + by))
         ),
-        "set_appointment": st.builds(
+        "set_appointment": lambda: st.builds(
             lambda after, length, reason: SetAppointment(
                 start=now + after, end=now + after + length, reason=reason
             ),
-            when,
-            long,
+            at_any_time,
+            durations,
             st.sampled_from(["moved", "moved", ""]),
         ),
-        "confirm_execution": st.builds(
+        "confirm_execution": lambda: st.builds(
             ConfirmExecution,
-            executed_on=st.one_of(st.none(), when.map(lambda by: (now + by).date())),
+            executed_on=st.one_of(st.none(), at_any_time.map(lambda by: (now + by).date())),
             note=notes,
         ),
-        "report_not_executed": st.builds(
+        "report_not_executed": lambda: st.builds(
             ReportNotExecuted, reason=st.sampled_from(["customer_absent", "other"]), note=notes
         ),
-        "new_appointment": decide("new_appointment"),
-        "reship": decide("reship"),
-        "accept_as_executed": decide("accept_as_executed"),
-        "cancel_review": decide("cancel"),
-        "cancel": st.just(Cancel(reason="out of stock")),
-        "reassign": st.sampled_from([*others, order.partner]).map(
+        "new_appointment": lambda: decide("new_appointment"),
+        "reship": lambda: decide("reship"),
+        "accept_as_executed": lambda: decide("accept_as_executed"),
+        "cancel_review": lambda: decide("cancel"),
+        "cancel": lambda: st.just(Cancel(reason="out of stock")),
+        "reassign": lambda: st.sampled_from([*others, order.partner]).map(
             lambda to: reassign(to, order.policy)
         ),
-        "bill": st.builds(Bill, settlement_id=st.sampled_from(["settlement-a", "settlement-b"])),
-        "note_undelivered": st.builds(
+        "bill": lambda: st.builds(
+            Bill, settlement_id=st.sampled_from(["settlement-a", "settlement-b"])
+        ),
+        "note_undelivered": lambda: st.builds(
             NoteUndelivered, key=st.just("k"), mail=st.sampled_from(mail_kinds())
         ),
-        "note_refusal": st.just(
+        "note_refusal": lambda: st.just(
             NoteRefusal(refused="accept", code="not_yours", sender=partner(MEIER))
         ),
-        "renew_calendar": st.just(
+        "renew_calendar": lambda: st.just(
             RenewCalendar(calendar=pin_calendar(order.partner.canton, order.policy, now.date()))
         ),
     }
 
 
-def commands_of_2(order: Order, now: datetime) -> dict[str, st.SearchStrategy[Command]]:
+def commands_of_2(order: Order, now: datetime) -> Commands:
     """For each action of version 2 of the rules, the commands that ask it of this order."""
     days = st.integers(-2, 400).map(lambda by: (now + timedelta(days=by)).date())
     coming = st.integers(1, 90).map(lambda by: (now + timedelta(days=by)).date())
@@ -451,21 +465,21 @@ def commands_of_2(order: Order, now: datetime) -> dict[str, st.SearchStrategy[Co
 
     return {
         **commands(order, now),
-        "confirm_transmission": st.builds(
+        "confirm_transmission": lambda: st.builds(
             ConfirmTransmission,
             partner_id=st.sampled_from([None, order.partner.partner_id, ROSSI.partner_id]),
         ),
-        "reject_requirements": st.builds(
+        "reject_requirements": lambda: st.builds(
             RejectRequirements,
             reason=st.sampled_from(["no_space", "other", "customer_unreachable"]),
             note=notes,
         ),
-        "goods_received": st.builds(
+        "goods_received": lambda: st.builds(
             GoodsReceived,
             received_at=st.one_of(st.none(), around.map(lambda by: now + by)),
             damaged=st.sampled_from([False, False, True]),
         ),
-        "set_appointment": st.builds(
+        "set_appointment": lambda: st.builds(
             lambda day, hour, length, reason, by, unusual: SetAppointment(
                 start=now.replace(hour=hour, minute=0) + timedelta(days=day),
                 end=now.replace(hour=hour, minute=0) + timedelta(days=day, hours=length),
@@ -480,36 +494,38 @@ def commands_of_2(order: Order, now: datetime) -> dict[str, st.SearchStrategy[Co
             st.sampled_from(["customer", "partner"]),
             st.booleans(),
         ),
-        "confirm_execution": st.builds(
+        "confirm_execution": lambda: st.builds(
             ConfirmExecution,
             executed_on=st.none() | st.integers(-5, 1).map(lambda by: (now + timedelta(by)).date()),
             early=st.booleans(),
         ),
-        "report_problem": st.builds(
+        "report_problem": lambda: st.builds(
             ReportProblem,
             reason=st.sampled_from(get_args(ProblemReason)),
             note=notes,
             until=st.none() | days,
         ),
-        "withdraw_problem": st.just(WithdrawProblem()),
-        "decline": st.builds(Decline, reason=st.sampled_from(["no_capacity", "other"]), note=notes),
-        "resume": st.just(Resume()),
-        "reopen": st.just(Reopen(reason="by mistake")),
-        "undo": st.just(Undo()),
-        "continue": decide("continue", st.none()),
-        "wait_until": decide("wait_until", coming | days | st.none()),
-        "unassign": st.sampled_from([order.partner, ROSSI]).map(
+        "withdraw_problem": lambda: st.just(WithdrawProblem()),
+        "decline": lambda: st.builds(
+            Decline, reason=st.sampled_from(["no_capacity", "other"]), note=notes
+        ),
+        "resume": lambda: st.just(Resume()),
+        "reopen": lambda: st.just(Reopen(reason="by mistake")),
+        "undo": lambda: st.just(Undo()),
+        "continue": lambda: decide("continue", st.none()),
+        "wait_until": lambda: decide("wait_until", coming | days | st.none()),
+        "unassign": lambda: st.sampled_from([order.partner, ROSSI]).map(
             lambda of: Unassign(partner_id=of.partner_id)
         ),
-        "note_seen": st.sampled_from([order.partner, ROSSI]).map(
+        "note_seen": lambda: st.sampled_from([order.partner, ROSSI]).map(
             lambda of: NoteSeen(partner_id=of.partner_id)
         ),
-        "stretch_deadlines": st.builds(
+        "stretch_deadlines": lambda: st.builds(
             lambda begin, minutes: StretchDeadlines(
                 begin=begin, end=min(begin + timedelta(minutes=minutes), now)
             ),
             before,
             st.integers(15, 3000),
         ),
-        "adopt_rules": st.just(AdoptRules(version=2, policy=STANDARD)),
+        "adopt_rules": lambda: st.just(AdoptRules(version=2, policy=STANDARD)),
     }

@@ -1,6 +1,7 @@
 """A partner's day with few taps: the call and its outcome, a reminder, an appointment, the overview, keys."""
 
 import os
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -170,7 +171,14 @@ async def test_thirty_orders_are_five_screens_of_a_phone(portal: Portal) -> None
     await staff.goto(f"/orders?partner_id={fresh.partner_id}")
     await fits(staff)
     await axe(staff)
-    assert max(await staff.evaluate(LINES)) <= 3, "those of operations have the partner, too"
+    assert max(await staff.evaluate(LINES)) <= 4, "those of operations have SP-ID and partner, too"
+    for job in await staff.locator(".job").all():
+        number, service = job.locator(".sp"), job.locator(".who + .what > bdi")
+        await expect(number).to_have_text(re.compile("^SP-"))
+        for part in (number, service):
+            box = await part.bounding_box()
+            assert box is not None
+            assert 0 < box["x"] < box["x"] + box["width"] < 360
     await page.goto("/")
     if folder := os.environ.get("PORTAL_PICTURES"):
         await staff.screenshot(path=f"{folder}/staff.png", full_page=True)

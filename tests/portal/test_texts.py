@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from domain.months import Month
 from domain.values import LANGUAGES
 from web.portal.formats import (
     day,
@@ -14,6 +15,7 @@ from web.portal.formats import (
     language_names,
     long_day,
     money,
+    month_name,
     share,
     time,
 )
@@ -62,6 +64,9 @@ def test_how_the_swiss_write_figures_and_days() -> None:
     assert long_day("fr")(NOON) == "Lundi 23 novembre 2026"
     assert long_day("it")(NOON) == "Lunedì 23 novembre 2026"
     assert long_day("en")(NOON) == "Monday, 23 November 2026"
+    for month in (Month.of(NOON.date()), NOON.date()):
+        assert month_name(month, "de") == "November 2026"
+        assert month_name(month, "fr") == "novembre 2026"
 
 
 def test_what_languages_are_called() -> None:

@@ -178,10 +178,10 @@ async def test_a_login_removed_in_the_moment_in_which_its_order_is_taken_away(
     assert await database.read(lambda c: c.execute(count).scalar_one()) == 0
 
 
-async def waits_for_lock(database: Database) -> bool:
-    """Whether a transaction of this database waits for another one (PostgreSQL)."""
+async def waits_for_lock(database: Database, transactions: int = 1) -> bool:
+    """Whether so many transactions of this database wait for others (PostgreSQL)."""
     waiting = text(
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
-    return await database.read(lambda c: c.execute(waiting).scalar_one()) > 0
+    return await database.read(lambda c: c.execute(waiting).scalar_one()) >= transactions

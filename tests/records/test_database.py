@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import os
 import sqlite3
 import subprocess
 import sys
@@ -18,12 +19,11 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from contracts.activities import Snapshot
 from records.database import Database
-from records.failures import is_away
+from records.failures import causes, is_away
 from records.limits import CONNECT_SECONDS, LIMIT_SECONDS
 from records.orders import Orders
 from tests.support.builders import lived
-
-ROOT = Path(__file__).parents[2]
+from tests.support.processes import run_python
 
 
 async def _count_up(database: Database, times: int) -> None:
@@ -63,6 +63,21 @@ async def test_a_broken_rule_is_not_away_and_shows_no_values(database: Database)
         await break_it()
     assert not is_away(caught.value)
     assert "Regula" not in str(caught.value)
+
+
+def test_an_error_that_is_its_own_cause_is_not_away() -> None:
+    first, second = RuntimeError("first"), RuntimeError("second")
+    first.__cause__, second.__cause__ = second, first
+    assert not is_away(first)
+    assert list(causes(first)) == [first, second]
+
+
+def test_an_error_while_another_one_was_handled_is_not_away() -> None:
+    mistake = ValueError("a mistake in the handler")
+    mistake.__context__ = TimeoutError()
+    assert not is_away(mistake)
+    mistake.__cause__ = mistake.__context__
+    assert is_away(mistake)
 
 
 async def test_a_transaction_as_a_function_is_whole_or_nothing(owned_database: Database) -> None:
@@ -177,21 +192,13 @@ async def test_no_increment_is_lost_between_processes(file: Path) -> None:
         async with database.writing() as connection:
             await connection.execute(text("CREATE TABLE counter (n INTEGER)"))
             await connection.execute(text("INSERT INTO counter VALUES (0)"))
-        processes = [
-            await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-c",
-                code,
-                f"sqlite+aiosqlite:///{file}",
-                cwd=ROOT,
-                stderr=asyncio.subprocess.PIPE,
-            )
-            for _ in range(2)
-        ]
-        await asyncio.gather(*(_count_up(database, 20) for _ in range(5)))
-        for process in processes:
-            _, said = await process.communicate()
-            assert process.returncode == 0, said.decode()
+        command = ["-c", code, f"sqlite+aiosqlite:///{file}"]
+        _, *others = await asyncio.gather(
+            asyncio.gather(*(_count_up(database, 20) for _ in range(5))),
+            *(run_python(command, dict(os.environ)) for _ in range(2)),
+        )
+        for done in others:
+            assert done.returncode == 0, done.stderr
         async with database.reading() as connection:
             assert (await connection.execute(text("SELECT n FROM counter"))).scalar_one() == 300
 

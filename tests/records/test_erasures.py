@@ -1,20 +1,26 @@
 """Which orders can be erased in the records."""
 
+import asyncio
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import insert, select
 
 from contracts.activities import Snapshot
 from domain.orders.commands import Bill
 from domain.settlements.commands import Close, VoidSettlement
 from domain.settlements.lines import CorrectionLine
+from records.assignments import Assignments
 from records.corrections import Corrections
 from records.database import Database
 from records.erasures import Erasures
 from records.orders import Orders
 from records.partners import Partners
 from records.settlements import Settlements
+from records.tables import data_keys
 from tests.activities.conftest import partner
+from tests.records.test_assignments import people, to, waits_for_lock
 from tests.support.builders import BILLED, COMPLETED, MONDAY, lived
 from tests.support.settlements import claims, issued, opening, settled, statement
 
@@ -97,3 +103,35 @@ async def test_a_late_write_of_a_settlement_brings_no_reason_back(database: Data
     assert CUSTOMER in await stored()
     await Erasures(database).erase_late_reasons()
     assert CUSTOMER not in await stored()
+
+
+@pytest.mark.parametrize("copy", ["postgresql"], indirect=True)
+async def test_deleting_an_order_and_writing_it_end_without_a_deadlock(database: Database) -> None:
+    """Each locks the row in `orders` first. The deletion is held up at one of its last tables."""
+    await people(database)
+    records, erasures, assignments = (
+        Orders(database),
+        Erasures(database),
+        Assignments(database),
+    )
+    order, events = lived(*BILLED, sp_id="SP-1")
+    await records.save(Snapshot(order=order, events=events))
+    assert await assignments.assign(to("usr_hans")) == "assigned"
+    assert await erasures.erase("SP-1", "operations:Anna", MONDAY, ended) is None
+    await erasures.mark_done(["SP-1"], MONDAY)
+    key = {"workflow_id": "SP-1", "key_id": "k", "created_at": MONDAY}
+    async with database.writing() as connection:
+        await connection.execute(insert(data_keys).values(key))
+    long_after = MONDAY + timedelta(days=4000)
+    async with database.writing() as connection:
+        await connection.execute(select(data_keys).with_for_update())
+        deleting = asyncio.ensure_future(erasures.delete_orders(long_after, limit=10))
+        while not await waits_for_lock(database):
+            await asyncio.sleep(0.01)
+        clearing = asyncio.ensure_future(
+            assignments.clear("SP-1", "elektro-huber", "usr_rita", long_after)
+        )
+        while not await waits_for_lock(database, 2):
+            await asyncio.sleep(0.01)
+    assert await deleting == 1
+    await clearing

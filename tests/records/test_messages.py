@@ -13,8 +13,9 @@ from domain.orders.messages import MOST_AN_HOUR, UNREAD_FOR, Message, Side, can_
 from domain.orders.order import Order
 from records.database import Database
 from records.erasures import Erasures
+from records.locked_orders import NotRecorded
 from records.message_mails import COLLECTED, MessageMailQueue
-from records.messages import IdReused, Messages, NotRecorded, NotWritten
+from records.messages import IdReused, Messages, NotWritten
 from records.orders import Orders
 from records.partners import Partners
 from records.tables import orders as order_rows

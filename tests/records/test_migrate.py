@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sqlite3
-import sys
 import uuid
 from collections.abc import Callable
 from contextlib import closing
@@ -32,9 +31,8 @@ from records.tables import metadata, orders
 from scripts.system_packages import postgres_programs
 from tests.support.builders import AGREED, COMPLETED, GOODS_THERE, MONDAY, TRANSMITTED, lived
 from tests.support.databases import as_text, execute, postgres_server, records_copy
+from tests.support.processes import run_python
 from tests.support.users import add_user
-
-ROOT = Path(__file__).parents[2]
 
 
 async def test_migrations_equal_the_metadata(database: Database) -> None:
@@ -85,28 +83,15 @@ async def test_migrate_is_safe_in_many_processes_at_once(
     empty_sqlite_url: str, empty_postgres_url: str
 ) -> None:
     code = """
-import asyncio, sys
+import asyncio, sys, warnings
 from records.migrate import migrate
+warnings.simplefilter("error")
 for url in sys.argv[1:]:
     asyncio.run(migrate(url))
 """
-    processes = [
-        await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-W",
-            "error",
-            "-c",
-            code,
-            empty_sqlite_url,
-            empty_postgres_url,
-            cwd=ROOT,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        for _ in range(3)
-    ]
-    for process in processes:
-        _, said = await process.communicate()
-        assert process.returncode == 0, said.decode()
+    arguments = ["-c", code, empty_sqlite_url, empty_postgres_url]
+    for done in await asyncio.gather(*(run_python(arguments, dict(os.environ)) for _ in range(3))):
+        assert done.returncode == 0, done.stderr
     for url in (empty_sqlite_url, empty_postgres_url):
         database = Database(url)
         assert await check_current(database) is None
@@ -156,21 +141,13 @@ async def test_a_migration_that_fails_leaves_nothing(
 
 
 async def test_the_alembic_command_upgrades_and_downgrades(empty_url: str) -> None:
-    """The four steps share a process, which loads for a second."""
     code = """
 from alembic.config import main
 for arguments in ("upgrade head", "check", "downgrade base", "upgrade head"):
     main(arguments.split(), prog="alembic")
 """
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", code,
-        cwd=ROOT,
-        env={**os.environ, "CMI_DATABASE_URL": empty_url},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    said, _ = await process.communicate()
-    assert process.returncode == 0, said.decode()
+    done = await run_python(["-c", code], {**os.environ, "CMI_DATABASE_URL": empty_url})
+    assert done.returncode == 0, done.stdout + done.stderr
     database = Database(empty_url)
     assert await check_current(database) is None
     await database.close()

@@ -30,7 +30,6 @@ from domain.orders.placement import Intake
 from records.cursors import decode_cursor, encode_cursor
 from records.database import Database
 from records.heads import Diverged, Head, take_over
-from records.migrate import migrate
 from records.order_lists import OrderFilter
 from records.orders import Orders
 from records.tables import deadlines, orders, timeline
@@ -158,9 +157,8 @@ def test_versions_never_go_backwards(
     """Any order of saves, with repetitions. (On SQLite; on both below, with fewer orders and many writers.)"""
 
     async def check() -> None:
-        url = f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('shuffled') / 'cmi.db'}"
-        await migrate(url)
-        database = Database(url)
+        file = shutil.copy(sqlite_template(), tmp_path_factory.mktemp("shuffled"))
+        database = Database(f"sqlite+aiosqlite:///{file}")
         records = Orders(database)
         held = 0
         for n in saves:

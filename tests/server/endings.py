@@ -110,6 +110,7 @@ SHIPPED, RECEIVED = (
 IS_NEW = until(Status.NEW)
 CANCEL = do(Cancel(reason="doch nicht"), SHOP)
 BILL = do(Bill(settlement_id="V-1"), SYSTEM)
+UNDER_REVIEW = until(Status.UNDER_REVIEW)
 NOT_EXECUTED = (
     IS_NEW,
     do(Accept()),
@@ -118,16 +119,21 @@ NOT_EXECUTED = (
     RECEIVED,
     agree_on_a_date,
     do(ReportNotExecuted(reason="customer_absent")),
+    UNDER_REVIEW,
 )
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How an order comes to its end: what is said to it, one after the other."""
+    """How an order comes to its end: what is said to it, one after the other.
+
+    `begins_as`: the ending whose order this one begins as, once that order is `UNDER_REVIEW`. "" if it is placed.
+    """
 
     status: Status
     messages: Sequence[Message]
     changes: Mapping[str, Any] = field(default_factory=dict)
+    begins_as: str = ""
 
 
 ENDINGS = {
@@ -169,20 +175,23 @@ ENDINGS = {
     ),
     "accepted-as-executed": Ending(
         Status.BILLED,
-        (*NOT_EXECUTED, do(DecideReview(decision="accept_as_executed"), OPERATIONS), BILL),
+        (do(DecideReview(decision="accept_as_executed"), OPERATIONS), BILL),
+        begins_as="reshipped",
     ),
     "review-cancelled": Ending(
-        Status.CANCELLED, (*NOT_EXECUTED, do(DecideReview(decision="cancel"), OPERATIONS))
+        Status.CANCELLED,
+        (do(DecideReview(decision="cancel"), OPERATIONS),),
+        begins_as="reshipped",
     ),
     "new-appointment": Ending(
         Status.BILLED,
         (
-            *NOT_EXECUTED,
             do(DecideReview(decision="new_appointment"), OPERATIONS),
             agree_on_a_date,
             do(ConfirmExecution(early=True)),
             BILL,
         ),
+        begins_as="reshipped",
     ),
     "cancelled-early": Ending(Status.CANCELLED, (CANCEL,)),
     "cancelled-late": Ending(

@@ -40,12 +40,13 @@ import worker
 from activities import claims, papers, settlement_mail
 from mail import outbox
 from records.billable import Billable
-from workflows import background, order_batches, paper_activities, service_order, settlement
+from workflows import background, order_batches, paper_activities, saving, service_order, settlement
 
 for each in (background, service_order, settlement):
     each.ATTEMPT_LIMIT = timedelta(seconds=3)
 for each in (order_batches, paper_activities, settlement):
     each.HEARTBEAT = timedelta(seconds=1.5)
+saving.LOST_AFTER = timedelta(seconds=1.5)
 background.UNTIL_IT_SUCCEEDS.initial_interval = timedelta(seconds=0.2)
 folder = Path(sys.argv[1])
 
@@ -212,10 +213,12 @@ class SettlementOffice:
 
 
 @asynccontextmanager
-async def settlement_office(folder: Path, **env: Any) -> AsyncIterator[SettlementOffice]:
+async def settlement_office(
+    folder: Path, *, shared: bool = True, **options: Any
+) -> AsyncIterator[SettlementOffice]:
     """Surroundings for settlements; no worker yet. Skips the test where statements cannot be made."""
     require("pango")
-    async with surroundings(folder, **env) as around:
+    async with surroundings(folder, shared=shared, **options) as around:
         yield SettlementOffice(around)
 
 

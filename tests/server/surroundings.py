@@ -37,6 +37,7 @@ from tests.support.databases import records_copy
 from tests.support.empty_tasks import assert_none_has_empty_tasks
 from tests.support.limits import TEST_LIMIT, WAIT_LIMIT
 from tests.support.processes import Process
+from tests.support.shared_server import Namespace, unused_namespace
 from tests.support.waiting import say_what_waits
 from tests.workflows.life import DESK, Life
 from use_cases.input_files import read_items
@@ -143,16 +144,24 @@ class Surroundings:
     client: Client
 
     def __init__(
-        self, folder: Path, policy: str, server: Sequence[str], env: dict[str, str]
+        self,
+        folder: Path,
+        policy: str,
+        server: Sequence[str],
+        env: dict[str, str],
+        shared: Namespace | None = None,
     ) -> None:
         self.folder = folder
+        self.shared = shared
         port, smtp = free_port(), free_port()
-        self.address = f"127.0.0.1:{port}"
+        self.address = shared.address if shared else f"127.0.0.1:{port}"
+        self.namespace = shared.name if shared else "default"
         self.alive = folder / "alive"
         (folder / "policy.toml").write_text(policy)
         self.env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("CMI_")},
             "TEMPORAL_ADDRESS": self.address,
+            **({"TEMPORAL_NAMESPACE": shared.name} if shared else {}),
             "CMI_SMTP_URL": f"smtp://127.0.0.1:{smtp}",
             "CMI_WAREHOUSE_DIR": str(folder / "warehouse"),
             "CMI_POLICY": str(folder / "policy.toml"),
@@ -178,6 +187,12 @@ class Surroundings:
     async def connect(self) -> None:
         """Wait until the server is up."""
         self.client = await temporal_is_up(self.address, WAIT_LIMIT)
+        if self.shared:
+            self.client = await Client.connect(
+                self.address,
+                namespace=self.namespace,
+                data_converter=self.client.data_converter,
+            )
 
     @asynccontextmanager
     async def worker(self, *, sandbox: bool = True) -> AsyncIterator[Worker]:
@@ -255,12 +270,16 @@ async def surroundings(
     accept: str = "1 hour",
     server: Sequence[str] = (),
     up: bool = True,
+    shared: bool = False,
     within: float | None = TEST_LIMIT,
     **env: str,
 ) -> AsyncIterator[Surroundings]:
     """Server (if `up`), mail server, records with the example partners; no worker yet. All ends with the block.
 
     The records are on the database that is chosen for the tests, unless `env` has a CMI_DATABASE_URL.
+
+    `shared`: a namespace of a server that tests share, in place of a server. Such a test neither stops its server nor
+    reads its file, and whatever it connects by itself must be in `Surroundings.namespace`.
 
     At the end, if the server still runs, no order and no settlement has an empty task.
 
@@ -272,7 +291,8 @@ async def surroundings(
             await migrate(Settings.from_env(env).database_url)
         else:
             env["CMI_DATABASE_URL"] = (await stack.enter_async_context(records_copy(folder))).url
-        around = Surroundings(folder, POLICY.format(accept=accept), server, env)
+        namespace = stack.enter_context(unused_namespace(server)) if shared else None
+        around = Surroundings(folder, POLICY.format(accept=accept), server, env, namespace)
         yield await stack.enter_async_context(_running(around, up, within))
 
 
@@ -283,7 +303,7 @@ async def _running(
     watch = within and asyncio.get_running_loop().call_later(within - 1, say_what_waits)
     try:
         async with asyncio.timeout(within):
-            if up:
+            if up and not around.shared:
                 around.server.start()
             for path in sorted((ROOT / "examples" / "partners").glob("*.json")):
                 for partner in read_items(path, Partner):
@@ -292,7 +312,7 @@ async def _running(
             if up:
                 await around.connect()
             yield around
-            if around.server.is_running:
+            if around.shared or around.server.is_running:
                 await assert_none_has_empty_tasks(around.client)
     finally:
         around.worker_process.kill()

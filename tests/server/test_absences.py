@@ -20,6 +20,7 @@ from records.database import Database
 from temporal.connection import data_converter
 from temporal.keys_away import KeysAwayFilter
 from tests.server.surroundings import Surroundings, eventually, surroundings
+from tests.support.temporal_servers import OFFERS_LOST_TASKS_SOON
 from tests.workflows.life import SHOP, WAREHOUSE, Life
 from worker import order_worker
 
@@ -54,7 +55,7 @@ def warehouse(port: int) -> Iterator[list[str]]:
 
 
 async def test_signals_that_come_before_any_worker(tmp_path: Path) -> None:
-    async with surroundings(tmp_path, accept="3 seconds") as around:
+    async with surroundings(tmp_path, accept="3 seconds", shared=True) as around:
         paid = await around.place("SP-1", prepaid=True)
         accepted = await around.place("SP-2")
         await paid.handle.signal("payment_received", "nobody can read this")
@@ -96,7 +97,10 @@ async def missed(around, sp_id: str) -> bool:
 async def test_mail_server_and_warehouse_are_down_and_come_back(tmp_path: Path) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}/requests"
-    async with surroundings(tmp_path, CMI_WAREHOUSE_URL=url) as around, around.worker():
+    async with (
+        surroundings(tmp_path, shared=True, CMI_WAREHOUSE_URL=url) as around,
+        around.worker(),
+    ):
         life, ending = await around.place("SP-1"), await around.place("SP-2", prepaid=True)
         await around.reaches(life, Status.NEW)
         await eventually(lambda: len(around.inbox.ids()) == 1)
@@ -126,7 +130,7 @@ async def test_mail_server_and_warehouse_are_down_and_come_back(tmp_path: Path) 
 async def test_a_mail_server_that_is_away_is_told_once_and_not_at_each_attempt(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with surroundings(tmp_path) as around:
+    async with surroundings(tmp_path, shared=True) as around:
         await around.inbox.stop()
         async with around.worker():
             lives = [await around.place(f"SP-{number}") for number in range(5)]
@@ -149,7 +153,9 @@ async def test_orders_whose_keys_nobody_can_read_are_told_once_and_go_on_afterwa
     nowhere = Database(f"postgresql+asyncpg://cmi@127.0.0.1:{free_port()}/cmi")
     caplog.handler.addFilter(seen := KeysAwayFilter())
     try:
-        async with surroundings(tmp_path, CMI_ENCRYPTION_KEYS=new_key("k")) as around:
+        async with surroundings(
+            tmp_path, shared=True, server=OFFERS_LOST_TASKS_SOON, CMI_ENCRYPTION_KEYS=new_key("k")
+        ) as around:
             blind = await encrypted(around, nowhere)
             around.client = await encrypted(around, around.database)
             lives = [await around.place(f"SP-{number}") for number in range(3)]
@@ -171,7 +177,9 @@ async def test_orders_whose_keys_nobody_can_read_are_told_once_and_go_on_afterwa
 async def encrypted(around: Surroundings, keys: Database) -> Client:
     """A client that encrypts, with the orders' keys in this database."""
     return await Client.connect(
-        around.address, data_converter=data_converter(around.settings, keys)
+        around.address,
+        namespace=around.namespace,
+        data_converter=data_converter(around.settings, keys),
     )
 
 

@@ -41,7 +41,7 @@ class SlowToGeneva(Outside):
 async def test_an_order_that_comes_back_to_a_partner_who_was_not_told_yet(tmp_path: Path) -> None:
     outside = SlowToGeneva()
     async with (
-        surroundings(tmp_path) as around,
+        surroundings(tmp_path, shared=True) as around,
         BoundedWorker(
             around.client,
             task_queue=names.ORDERS_QUEUE,

@@ -32,7 +32,7 @@ async def _begun(around: Surroundings, sp_id: str) -> tuple[datetime, str]:
 async def test_the_last_order_of_a_quiet_partner_does_not_wait_for_all_of_another_one(
     tmp_path: Path,
 ) -> None:
-    async with surroundings(tmp_path, CMI_WORKFLOW_SLOTS="2") as around:
+    async with surroundings(tmp_path, shared=True, CMI_WORKFLOW_SLOTS="2") as around:
         many = [f"SP-{number}" for number in range(1, NUMBER + 1)]
         for sp_id in many:
             await around.place(sp_id, partner_id=MANY)

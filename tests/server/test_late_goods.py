@@ -31,7 +31,7 @@ RECEIVED = GoodsReceived(received_at=datetime(2026, 11, 5, 9, 30, tzinfo=UTC))
 
 @pytest.fixture
 async def around(tmp_path: Path) -> AsyncIterator[Surroundings]:
-    async with surroundings(tmp_path) as all_around, all_around.worker():
+    async with surroundings(tmp_path, shared=True) as all_around, all_around.worker():
         yield all_around
 
 

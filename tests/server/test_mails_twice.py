@@ -13,12 +13,16 @@ from tests.server.surroundings import eventually, surroundings
 from tests.server.test_restarts import IMPATIENT
 from tests.support.databases import kept_from_writers
 from tests.support.processes import Process
+from tests.support.temporal_servers import OFFERS_LOST_TASKS_SOON
 
 DUE = 30
 LIMIT = 4
 """As docs/mail.md has it."""
-# What was under way at the kill is tried again after that; long enough for an attempt with slow records.
-PATIENT = IMPATIENT.replace("seconds=4", "seconds=20")
+# Long enough for an attempt with slow records. What was under way at the kill has no heartbeat, and is tried again
+# sooner.
+PATIENT = IMPATIENT.replace(
+    "timedelta(seconds=4)", "timedelta(seconds=20)\nbackground.LOST_AFTER = timedelta(seconds=8)"
+)
 
 
 @asynccontextmanager
@@ -38,7 +42,7 @@ async def slow_records(database: Database) -> AsyncIterator[None]:
 
 
 async def test_a_kill_doubles_no_more_mails_than_are_handed_in_at_a_time(tmp_path: Path) -> None:
-    async with surroundings(tmp_path) as around:
+    async with surroundings(tmp_path, shared=True, server=OFFERS_LOST_TASKS_SOON) as around:
         around.worker_process = Process(
             [sys.executable, "-c", PATIENT],
             {**around.env, "PYTHONPATH": str(ROOT)},

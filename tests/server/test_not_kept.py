@@ -29,6 +29,7 @@ from tests.server.wire import Wire, wire
 from tests.support.builders import partner_actor
 from tests.support.limits import ANSWER_LIMIT
 from tests.support.processes import Process
+from tests.support.temporal_servers import OFFERS_LOST_TASKS_SOON
 from tests.workflows.life import DESK, SHOP
 from use_cases.orders import OrderUseCases
 from use_cases.principal import Principal
@@ -113,7 +114,7 @@ async def take_but_not_keep(between: Wire, command: Coroutine[Any, Any, Any]) ->
 
 
 async def test_an_order_that_was_nearly_accepted_and_then_cancelled(tmp_path: Path) -> None:
-    async with surroundings(tmp_path) as around:
+    async with surroundings(tmp_path, shared=True, server=OFFERS_LOST_TASKS_SOON) as around:
         life = await around.place("SP-1")
         request = Request(command=Accept(), actor=life.partner, request_id="accept-1")
         desk = OrderUseCases(around.client, around.orders, around.partners, around.policies, DESK)
@@ -144,7 +145,7 @@ async def test_an_order_that_was_nearly_accepted_and_then_cancelled(tmp_path: Pa
 async def test_a_selection_that_is_taken_a_second_time(tmp_path: Path) -> None:
     """No other message comes between, but time has passed: what was nearly so was so at another instant."""
     of, number = SettlementOf(partner_id=HUBER, month=OCTOBER), settlement_id(HUBER, OCTOBER)
-    async with settlement_office(tmp_path) as office:
+    async with settlement_office(tmp_path, server=OFFERS_LOST_TASKS_SOON) as office:
         around = office.around
         sp_ids = tuple(await office.complete(("SP-1", "SP-2")))
         request = SettlementRequest(

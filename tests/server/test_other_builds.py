@@ -27,7 +27,7 @@ from records.orders import Orders
 from temporal.orders import revive_order
 from tests.server.surroundings import eventually
 from tests.support.builders import ACCEPTED, lived
-from tests.support.temporal_servers import dev_server
+from tests.support.temporal_servers import OFFERS_LOST_TASKS_SOON, dev_server
 from tests.support.workers import BoundedWorker
 from tests.workflows.life import DESK, OPERATIONS, Life, Lives
 from tests.workflows.outside import Outside
@@ -105,7 +105,7 @@ async def accepted(lives: Lives) -> Life:
 
 
 async def test_a_command_that_only_a_newer_build_knows() -> None:
-    async with dev_server() as env:
+    async with dev_server(*OFFERS_LOST_TASKS_SOON) as env:
         lives = Lives(env, Outside())
         async with worker(lives, ServiceOrder):
             life = await accepted(lives)

@@ -73,7 +73,7 @@ async def stretched(around: Surroundings, sp_id: str) -> Order:
 
 
 async def test_a_deadline_that_passed_while_no_worker_was_up_is_due_later(tmp_path: Path) -> None:
-    async with surroundings(tmp_path) as around:
+    async with surroundings(tmp_path, shared=True) as around:
         before, _ = await sent(around, "SP-1")
         await sent(around, "SP-old", rules=1)
         due = before.open_deadlines[0].due
@@ -114,7 +114,7 @@ async def test_a_deadline_that_passed_while_no_worker_was_up_is_due_later(tmp_pa
 async def test_who_dies_in_between_is_gone_on_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with surroundings(tmp_path) as around:
+    async with surroundings(tmp_path, shared=True) as around:
         for number in range(3):
             await sent(around, f"SP-{number}")
         await seen(around, "worker")
@@ -144,8 +144,9 @@ async def test_an_outage_of_the_web_is_found_by_the_web(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Workers were up, and have counted the deadline as missed: afterwards it was not."""
-    async with surroundings(tmp_path) as around:
+    async with surroundings(tmp_path, shared=True) as around:
         monkeypatch.setenv("TEMPORAL_ADDRESS", around.address)
+        monkeypatch.setenv("TEMPORAL_NAMESPACE", around.namespace)
         await sent(around, "SP-1")
         await seen(around, "web")
         async with around.worker():
@@ -162,7 +163,7 @@ async def test_an_outage_of_the_web_is_found_by_the_web(
 
 
 async def test_two_kinds_that_were_down_together_count_once(tmp_path: Path) -> None:
-    async with surroundings(tmp_path) as around:
+    async with surroundings(tmp_path, shared=True) as around:
         await sent(around, "SP-1")
         for kind in ("worker", "web"):
             await seen(around, kind)  # type: ignore[arg-type]
@@ -177,7 +178,7 @@ async def test_two_kinds_that_were_down_together_count_once(tmp_path: Path) -> N
 
 
 async def test_a_first_start_stretches_nothing(tmp_path: Path) -> None:
-    async with surroundings(tmp_path) as around:
+    async with surroundings(tmp_path, shared=True) as around:
         before, _ = await sent(around, "SP-1", timedelta(minutes=1))
         watch = OutageWatch(around.client, around.database, around.policy, "worker", AFTER)
         await watch.come_back()

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, text
+from sqlalchemy import delete, select, text
 from temporalio import workflow
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
@@ -46,6 +46,7 @@ from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.support.builders import intake as an_intake
 from tests.support.limits import ANSWER_LIMIT, WAIT_LIMIT
 from tests.support.processes import run_python
+from tests.support.temporal_servers import OFFERS_LOST_TASKS_SOON
 from tests.support.workers import BoundedWorker
 from tests.workflows.life import DESK, SHOP, Life
 from use_cases.revival import NotRevivable, Revival
@@ -58,7 +59,7 @@ CHECKED = ConfirmRequirements(
 @asynccontextmanager
 async def working(folder: Path) -> AsyncIterator[Surroundings]:
     """Surroundings with a worker."""
-    async with surroundings(folder) as around, around.worker():
+    async with surroundings(folder, shared=True) as around, around.worker():
         yield around
 
 
@@ -88,8 +89,10 @@ async def all_findings(around: Surroundings) -> list[tuple[str, str, bool]]:
 
 
 async def forget(around: Surroundings, sp_id: str) -> None:
-    """Delete an order from the records."""
+    """Delete an order from the records, locked first as by all that write it."""
+    locked = select(tables.orders.c.sp_id).where(tables.orders.c.sp_id == sp_id).with_for_update()
     async with around.database.writing() as connection:
+        await connection.execute(locked)
         for table in (tables.timeline, tables.deadlines, tables.documents, tables.orders):
             await connection.execute(delete(table).where(table.c.sp_id == sp_id))
 
@@ -361,7 +364,7 @@ class Broken:
 
 
 async def test_a_workflow_whose_tasks_fail_is_stuck(tmp_path: Path) -> None:
-    async with surroundings(tmp_path) as around:
+    async with surroundings(tmp_path, shared=True, server=OFFERS_LOST_TASKS_SOON) as around:
         life = await around.place("SP-1")
         async with BoundedWorker(
             around.client,
@@ -487,7 +490,7 @@ async def test_what_the_records_missed_before_the_end_is_not_lost(tmp_path: Path
 
 
 async def test_schedules_are_created_once_and_stay_paused(tmp_path: Path) -> None:
-    async with surroundings(tmp_path) as around:
+    async with surroundings(tmp_path, shared=True) as around:
         first = await starter(around, "schedules")
         assert (first.returncode, first.stdout) == (
             0,
@@ -523,10 +526,12 @@ async def test_schedules_are_created_once_and_stay_paused(tmp_path: Path) -> Non
 
 async def test_it_works_under_encryption(tmp_path: Path) -> None:
     key = new_key("k")
-    async with surroundings(tmp_path, CMI_ENCRYPTION_KEYS=key) as around:
+    async with surroundings(tmp_path, shared=True, CMI_ENCRYPTION_KEYS=key) as around:
         # `around.client` is made without these settings
         around.client = await Client.connect(
-            around.address, data_converter=data_converter(around.settings, around.database)
+            around.address,
+            namespace=around.namespace,
+            data_converter=data_converter(around.settings, around.database),
         )
         async with around.worker():
             assert (await starter(around, "schedules")).returncode == 0

@@ -24,7 +24,7 @@ from temporal import orders
 from tests.record_histories import IN_SECONDS
 from tests.server.surroundings import eventually
 from tests.support.builders import assignee, intake
-from tests.support.temporal_servers import dev_server
+from tests.support.temporal_servers import OFFERS_LOST_TASKS_SOON, dev_server
 from tests.support.workers import BoundedWorker
 from tests.workflows.coming_back import FORGETFUL
 from tests.workflows.life import DESK, OPERATIONS, SHOP, Life, Lives
@@ -96,7 +96,7 @@ async def until_stuck(life: Life) -> ReplayFailure:
 
 async def test_a_reset_to_the_proposed_event_brings_it_back() -> None:
     outside = SlowToGeneva()
-    async with dev_server() as env:
+    async with dev_server(*OFFERS_LOST_TASKS_SOON) as env:
         lives = Lives(env, outside)
         async with worker(env.client, outside, **FORGETFUL):
             life = await begun_earlier(lives)
@@ -137,7 +137,7 @@ async def shell_of(life: Life, wanted: int) -> bool:
 async def test_a_reset_is_not_proposed_where_it_would_not_last() -> None:
     """Updates and signals that came after the event: the workflow would replay them in another order."""
     outside = SlowToGeneva()
-    async with dev_server() as env:
+    async with dev_server(*OFFERS_LOST_TASKS_SOON) as env:
         lives = Lives(env, outside)
         async with worker(env.client, outside, **FORGETFUL):
             life = await begun_earlier(lives)

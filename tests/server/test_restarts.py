@@ -32,6 +32,7 @@ from tests.server.surroundings import Surroundings, eventually, rests, surroundi
 from tests.support.builders import TRANSMITTED
 from tests.support.limits import ANSWER_LIMIT
 from tests.support.processes import Process
+from tests.support.temporal_servers import OFFERS_LOST_TASKS_SOON
 from tests.support.workers import BoundedWorker
 from tests.workflows.life import DESK, SHOP, WAREHOUSE, Life
 from use_cases.orders import PATIENCE, OrderUseCases
@@ -120,7 +121,7 @@ async def live_to_the_end(around: Surroundings, lives: dict[Life, Status]) -> No
 
 
 async def test_the_worker_is_killed_in_the_middle_of_lives(tmp_path: Path) -> None:
-    async with surroundings(tmp_path) as around:
+    async with surroundings(tmp_path, shared=True, server=OFFERS_LOST_TASKS_SOON) as around:
         around.worker_process = Process(
             [sys.executable, "-c", IMPATIENT],
             {**around.env, "PYTHONPATH": str(ROOT)},
@@ -166,7 +167,7 @@ async def test_a_command_after_a_kill_is_answered_and_not_only_left_with_the_ser
     tmp_path: Path,
 ) -> None:
     """The server offers its task to the killed worker first, which had the order in memory, but not for long."""
-    async with surroundings(tmp_path) as around:
+    async with surroundings(tmp_path, shared=True) as around:
         await around.start_worker_process()
         life = await around.place("SP-1")
         await around.reaches(life, Status.NEW)
@@ -225,7 +226,7 @@ class OneMail:
 
 async def test_a_mail_that_was_under_way_at_a_kill_is_soon_tried_again(tmp_path: Path) -> None:
     async with (
-        surroundings(tmp_path) as around,
+        surroundings(tmp_path, shared=True) as around,
         BoundedWorker(around.client, task_queue="test", workflows=[OneMail]),
     ):
         await around.start_worker_process()

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,20 @@ from temporalio.client import WorkflowHandle, WorkflowHistory
 
 from contracts import names
 from contracts.activities import SettlementOf
+from contracts.messages import Carried
 from domain.months import Month
+from domain.orders.order import Status
+from domain.orders.placement import Intake
 from domain.settlements.ids import settlement_id
 from temporal import settlements
-from tests.server.endings import ENDINGS, SETTLEMENTS, Asked, Message
+from temporal.orders import revive_order
+from tests.server.endings import ENDINGS, SETTLEMENTS, UNDER_REVIEW, Asked, Message
 from tests.server.settlements import HUBER, SettlementOffice, of_huber, settlement_office
 from tests.server.surroundings import Surroundings, eventually, rests, surroundings
 from tests.support.empty_tasks import kind
 from tests.support.limits import WAIT_LIMIT
 from tests.support.rendering import one_process_for_documents
-from tests.workflows.life import Life
+from tests.workflows.life import DESK, Life
 from tests.workflows.replaying import replayer
 from worker import document_worker, invoice_worker, order_worker
 
@@ -33,6 +38,10 @@ class Course:
     handle: WorkflowHandle[Any, Any]
     begins: int
     messages: Sequence[Callable[[], Awaitable[Any]]]
+
+    def has_begun(self, turn: int) -> bool:
+        """Whether there is such a workflow by the end of this round."""
+        return self.begins <= turn
 
     async def go_on(self, turn: int) -> None:
         """Say what is to be said in this round, if anything is."""
@@ -106,23 +115,57 @@ async def converse(workers: Processes | WithinTheTest, courses: Sequence[Course]
         try:
             await asyncio.gather(*(course.go_on(turn) for course in courses))
         finally:
-            await check_that_no_task_failed(courses)
+            begun = [course for course in courses if course.has_begun(turn)]
+            await check_that_no_task_failed(begun)
         if turn % 2:
-            for course in courses:
+            for course in begun:
                 await eventually(course.rests)
         await workers.stop()
         await workers.start()
 
 
 async def orders(around: Surroundings, names: Iterable[str]) -> dict[Life, Course]:
-    """Two orders for each of these endings. The second one begins a round later: each restart comes in both ways."""
-    placed = {}
+    """Two orders for each of these endings. The second one begins a round later: each restart comes in both ways.
+
+    Endings with the same first messages share them, with the restarts between them: they begin as another one's order
+    is then, with a run of their own.
+    """
+    placed: dict[Life, Course] = {}
     for name in names:
+        ending = ENDINGS[name]
         for begins in (0, 1):
-            life = await around.place(f"SP-{name}-{begins}", **ENDINGS[name].changes)
-            messages = [_to(message, life) for message in ENDINGS[name].messages]
-            placed[life] = Course(life.handle, begins, messages)
+            sp_id = f"SP-{name}-{begins}"
+            if not ending.begins_as:
+                life = await around.place(sp_id, **ending.changes)
+                messages = [_to(message, life) for message in ending.messages]
+                placed[life] = Course(life.handle, begins, messages)
+                continue
+            former = f"SP-{ending.begins_as}-{begins}"
+            (source,) = (each for each in placed if each.sp_id == former)
+            stored = await around.orders.get(source.sp_id)
+            assert stored is not None
+            life = Life(around, renumbered(stored.order.intake, sp_id))
+            messages = [_to(message, life) for message in ending.messages]
+            begins += ENDINGS[ending.begins_as].messages.index(UNDER_REVIEW)
+            placed[life] = Course(life.handle, begins, [partial(begin_as, source, life), *messages])
     return placed
+
+
+def renumbered(intake: Intake, sp_id: str) -> Intake:
+    """The intake of another order, with the same customer and service."""
+    placement = intake.placement.model_copy(update={"sp_id": sp_id})
+    return intake.model_copy(update={"placement": placement})
+
+
+async def begin_as(source: Life, life: Life) -> None:
+    """Begin an order as another one is now."""
+    around: Surroundings = source.lives  # type: ignore[assignment]
+    await around.reaches(source, Status.UNDER_REVIEW)
+    await around.check_records(source)
+    held = await source.snapshot()
+    order = held.order.replace(intake=renumbered(held.order.intake, life.sp_id))
+    carried = Carried(order=order, events=held.events, unsaved=held.events, outbox=(), answered={})
+    await revive_order(around.client, carried, DESK)
 
 
 async def check_order(around: Surroundings, life: Life) -> None:
@@ -172,7 +215,7 @@ async def check_histories(around: Surroundings, courses: Sequence[Course]) -> No
 
 
 async def test_worker_processes_are_restarted_between_reassignments(tmp_path: Path) -> None:
-    async with surroundings(tmp_path) as around:
+    async with surroundings(tmp_path, shared=True) as around:
         placed = await orders(around, ["reassigned"])
         courses = list(placed.values())
         await converse(Processes(around), courses)

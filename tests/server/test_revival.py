@@ -1,6 +1,6 @@
 """Reviving on the real server: what the workflow itself tells counts, whatever the records hold."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -32,10 +32,9 @@ CHECKED = ConfirmRequirements(
 )
 
 
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give up soon on a query that nobody answers."""
-    monkeypatch.setattr(revival, "ANSWER_WITHIN", revival.ANSWER_WITHIN / 4)
+def give_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give up soon on queries from here on: nobody answers them."""
+    monkeypatch.setattr(revival, "ANSWER_WITHIN", timedelta(seconds=1))
 
 
 def revives(around: Surroundings) -> Revival:
@@ -55,9 +54,10 @@ async def invent(around: Surroundings, before: Snapshot, *commands: Accept | Log
 
 
 async def new(around: Surroundings, sp_id: str) -> tuple[Life, Snapshot]:
-    """An order that its partner has not accepted yet, and all of it."""
+    """An order that its partner has not accepted yet, and all of it. Nothing follows until somebody does something."""
     life = await around.place(sp_id)
     await around.reaches(life, Status.NEW)
+    await around.notified(life)
     await around.check_records(life)
     return life, await life.snapshot()
 
@@ -68,9 +68,9 @@ async def is_closed_as(life: Life, status: WorkflowExecutionStatus) -> bool:
 
 
 async def test_a_cancelled_order_is_not_brought_back_by_an_acceptance_that_never_was(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with surroundings(tmp_path) as around:
+    async with surroundings(tmp_path, shared=True) as around:
         async with around.worker():
             life, before = await new(around, "SP-1")
             await life.do(Cancel(reason="doch nicht"), SHOP)
@@ -81,6 +81,7 @@ async def test_a_cancelled_order_is_not_brought_back_by_an_acceptance_that_never
                 await revives(around).revive("SP-1")
             assert await is_closed_as(life, WorkflowExecutionStatus.COMPLETED)
         # Nor while nobody can tell anything but the server: its last run has ended by itself.
+        give_up_soon(monkeypatch)
         await invent(around, before, Accept(), LogContact(outcome="reached"))
         for from_records in (False, True):
             with pytest.raises(NotRevivable, match="ended by itself as cancelled"):
@@ -100,12 +101,13 @@ async def test_a_terminated_order_goes_on_where_its_workflow_stood(tmp_path: Pat
         assert (await life.order()).status is Status.CHECK_REQUIREMENTS
 
 
-async def test_a_workflow_that_cannot_tell(tmp_path: Path) -> None:
-    async with surroundings(tmp_path) as around:
+async def test_a_workflow_that_cannot_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with surroundings(tmp_path, shared=True) as around:
         async with around.worker():
             life = await accepted(around, "SP-1")
             await life.handle.terminate()
         # No worker is up.
+        give_up_soon(monkeypatch)
         with pytest.raises(NotRevivable, match="does not tell where it stood"):
             await revives(around).revive("SP-1")
         # One is up, and its code is broken.
@@ -120,8 +122,8 @@ async def test_a_workflow_that_cannot_tell(tmp_path: Path) -> None:
             assert "SP-1: its workflow does not tell where it stood" in refused.stderr
             assert await is_closed_as(life, WorkflowExecutionStatus.TERMINATED)
         # Operations decide that the records are right.
-        done = await starter(around, "revive", "--from-records", "SP-1")
-        assert (done.returncode, done.stderr) == (0, "")
+        revived = await revives(around).revive("SP-1", from_records=True)
+        assert revived.status is Status.CHECK_REQUIREMENTS
         async with around.worker():
             await life.do(CHECKED)
             await around.reaches(life, Status.REQUIREMENTS_MET)
@@ -129,7 +131,7 @@ async def test_a_workflow_that_cannot_tell(tmp_path: Path) -> None:
 
 
 async def test_a_workflow_that_was_ended_before_it_began(tmp_path: Path) -> None:
-    async with surroundings(tmp_path) as around:
+    async with surroundings(tmp_path, shared=True) as around:
         life = await around.place("SP-1")
         await life.handle.terminate()
         async with around.worker():

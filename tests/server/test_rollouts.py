@@ -198,7 +198,10 @@ async def two_builds(office: SettlementOffice) -> AsyncIterator[tuple[Build, Bui
 
 
 async def test_from_one_build_to_the_next_and_back(tmp_path: Path) -> None:
-    async with settlement_office(tmp_path) as office, two_builds(office) as (old, new):
+    async with (
+        settlement_office(tmp_path, shared=False) as office,
+        two_builds(office) as (old, new),
+    ):
         await roll(office, old, new)
 
 
@@ -280,7 +283,7 @@ async def roll(office: SettlementOffice, old: Build, new: Build) -> None:
 
 async def test_a_settlement_that_continues_as_new_stays_with_its_build(tmp_path: Path) -> None:
     async with (
-        settlement_office(tmp_path, server=SMALL_HISTORIES) as office,
+        settlement_office(tmp_path, shared=False, server=SMALL_HISTORIES) as office,
         two_builds(office) as (old, new),
     ):
         await old.start()

@@ -7,6 +7,7 @@ import pytest
 from temporalio.worker import UnsandboxedWorkflowRunner
 
 from contracts import names
+from development.embedded import ROOT
 from domain import rules
 from domain.orders.commands import Accept, AdoptRules, Cancel, LogContact
 from domain.orders.order import Status
@@ -19,7 +20,8 @@ from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.server.test_reconciler import Broken, starter
 from tests.support import newer_rules
 from tests.support.newer_rules import NEWER
-from tests.support.temporal_servers import dev_server
+from tests.support.processes import run_python
+from tests.support.temporal_servers import OFFERS_LOST_TASKS_SOON, dev_server
 from tests.support.workers import BoundedWorker
 from tests.workflows.life import OPERATIONS, SHOP, Lives
 from tests.workflows.outside import Outside
@@ -138,7 +140,10 @@ async def test_a_worker_that_does_not_know_the_rules_yet_says_so(
 async def test_one_that_is_broken_holds_up_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with settlement_office(tmp_path) as office, office.around.worker():
+    async with (
+        settlement_office(tmp_path, server=OFFERS_LOST_TASKS_SOON) as office,
+        office.around.worker(),
+    ):
         around = office.around
         await around.place("SP-2")
         async with BoundedWorker(
@@ -163,9 +168,26 @@ async def test_one_that_is_broken_holds_up_no_other(
             assert await adopted(office) == [Adopted("SP-1", "broken"), Adopted("SP-2", "adopted")]
 
 
-async def command(around: Surroundings, *arguments: str) -> tuple[int, str, str]:
+# Waits a second for an answer, instead of ten.
+HASTY = """
+import sys
+from datetime import timedelta
+from functools import partial
+import starter
+starter.Adoption = partial(starter.Adoption, patience=timedelta(seconds=1))
+sys.exit(starter.main())
+"""
+
+
+async def command(
+    around: Surroundings, *arguments: str, hasty: bool = False
+) -> tuple[int, str, str]:
     """`starter.py adopt-rules`: its exit code, and what it printed."""
-    done = await starter(around, "adopt-rules", *arguments)
+    if hasty:
+        env = {**around.env, "PYTHONPATH": str(ROOT)}
+        done = await run_python(["-c", HASTY, "adopt-rules", *arguments], env)
+    else:
+        done = await starter(around, "adopt-rules", *arguments)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -197,7 +219,7 @@ async def test_the_command(tmp_path: Path) -> None:
             ):
                 assert await command(around, *arguments) == (2, "", complaint)
         await around.place("SP-5")
-        code, said, why = await command(around, "SP-5")
+        code, said, why = await command(around, "SP-5", hasty=True)
         assert (code, said) == (1, "SP-5 does not answer\n")
         assert why == "1 did not adopt the rules; the same command asks again\n"
         await around.client.get_workflow_handle("SP-5").terminate("wrong button")

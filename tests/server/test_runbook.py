@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import sys
+import textwrap
 from collections.abc import AsyncIterator
 from itertools import groupby
 from pathlib import Path
@@ -46,15 +47,16 @@ def blocks() -> list[Block]:
     section = ""
     pattern = re.compile(
         r"^#+ (?P<heading>[^\n]+)$"
-        r"|<!-- tested(?:: (?P<situation>\w+))? -->\n```(?P<language>\w+)\n(?P<commands>.*?)```",
+        r"|^ *<!-- tested(?:: (?P<situation>\w+))? -->\n"
+        r" *```(?P<language>\w+)\n(?P<commands>.*?)^ *```",
         re.MULTILINE | re.DOTALL,
     )
     for match in pattern.finditer((ROOT / "docs" / "runbook.md").read_text()):
         if match["heading"]:
             section = match["heading"]
         else:
-            given = match["situation"] or "", match["language"], match["commands"]
-            found.append(Block(section, *given))
+            commands = textwrap.dedent(match["commands"])
+            found.append(Block(section, match["situation"] or "", match["language"], commands))
     return found
 
 
@@ -126,7 +128,8 @@ async def bash(commands: str, env: dict[str, str]) -> tuple[int, str]:
 
 
 async def test_the_commands_of_the_runbook_run(running: Instance) -> None:
-    done = [block for block in blocks() if block.situation not in ("postgresql", "certificate")]
+    elsewhere = ("postgresql", "certificate", "stuck")
+    done = [block for block in blocks() if block.situation not in elsewhere]
     assert len(done) > 20
     for block in done:
         sp_id = "SP-1"
@@ -191,6 +194,14 @@ async def test_the_end_of_a_certificate_is_shown(running: Instance, tmp_path: Pa
     )
     assert exit_code == 0
     assert output.startswith("notAfter=")
+
+
+async def test_an_order_that_is_not_stuck_is_called_so(running: Instance) -> None:
+    """`test_replay_failures.py` has one that is."""
+    (block,) = (block for block in blocks() if block.situation == "stuck")
+    exit_code, output = await shell(running, block.commands, "SP-1")
+    assert exit_code == 2, output
+    assert "SP-1: its tasks do not fail by a history that cannot be replayed" in output
 
 
 async def test_a_revived_order_is_no_finding(running: Instance) -> None:

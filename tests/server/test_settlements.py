@@ -41,6 +41,7 @@ from tests.server.surroundings import eventually
 from tests.support.builders import OPERATIONS, partner_actor
 from tests.support.databases import kept_from_writers
 from tests.support.limits import ANSWER_LIMIT
+from tests.support.temporal_servers import OFFERS_LOST_TASKS_SOON
 from workflows import order_batches
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
@@ -56,7 +57,7 @@ CLOSING = (
 
 
 async def test_the_worker_is_killed_at_each_step(tmp_path: Path) -> None:
-    async with settlement_office(tmp_path) as office:
+    async with settlement_office(tmp_path, server=OFFERS_LOST_TASKS_SOON) as office:
         sp_ids = await office.complete(f"SP-{n:03}" for n in range(COUNT))
         undo = CorrectionLine(sp_id="SP-1", reason="Anfahrt doppelt verrechnet", amount="-20.00")
         await Corrections(office.around.database).add("c-1", HUBER, undo, "operations", NOW)
@@ -149,7 +150,7 @@ async def test_the_records_know_of_a_claim_that_has_not_happened(tmp_path: Path)
 
 
 async def test_taken_back_while_workers_die_and_settled_in_the_next_month(tmp_path: Path) -> None:
-    async with settlement_office(tmp_path) as office:
+    async with settlement_office(tmp_path, server=OFFERS_LOST_TASKS_SOON) as office:
         sp_ids = await office.complete(f"SP-{n:03}" for n in range(COUNT))
         plus = CorrectionLine(sp_id="SP-1", reason="Zuschlag", amount="35.00")
         corrections = Corrections(office.around.database)

@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from contracts import names
 from contracts.activities import SettlementSnapshot
@@ -58,8 +58,11 @@ async def command(
 
 
 async def forget(office: SettlementOffice, number: str) -> None:
-    """Delete a settlement from the records."""
+    """Delete a settlement from the records, locked first as by all that write it."""
+    mine = tables.settlements.c.settlement_id == number
+    locked = select(tables.settlements.c.settlement_id).where(mine).with_for_update()
     async with office.around.database.writing() as connection:
+        await connection.execute(locked)
         for table in (
             tables.settlement_lines,
             tables.settlement_timeline,

@@ -130,7 +130,7 @@ async def running(around: Surroundings) -> AsyncIterator[tuple[list[Web], list[P
 
 
 async def test_two_web_processes_and_three_workers_behave_as_one(tmp_path: Path) -> None:
-    async with surroundings(tmp_path) as around, running(around) as (webs, workers):
+    async with surroundings(tmp_path, shared=True) as around, running(around) as (webs, workers):
         made = await tokens(around.settings, around.database)
         callers = {role: Either(webs, made[role]) for role in made}
         sp_ids = await _live(webs, workers, callers)

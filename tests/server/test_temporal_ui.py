@@ -30,7 +30,7 @@ async def found(client: Client, query: str, wanted: set[str]) -> bool:
 
 
 async def test_lists_details_and_a_refusal(tmp_path: Path) -> None:
-    async with surroundings(tmp_path, accept="4 seconds") as around, around.worker():
+    async with surroundings(tmp_path, accept="4 seconds", shared=True) as around, around.worker():
         late = await around.place("SP-1")
         waiting = await around.place("SP-2", prepaid=True)
         other = await around.place("SP-3", partner_id="geneve-pose")
@@ -130,7 +130,7 @@ async def test_the_list_with_columns_and_a_saved_view(
 
 async def test_nothing_personal_is_readable(tmp_path: Path) -> None:
     """Codecs cover arguments; what operations, and everybody with access to Temporal, read at a glance is these."""
-    async with surroundings(tmp_path) as around, around.worker():
+    async with surroundings(tmp_path, shared=True) as around, around.worker():
         life = await around.place("SP-1", note="Schlüssel bei Frau Zbinden")
         await around.reaches(life, Status.NEW)
         await life.do(Accept())

@@ -72,7 +72,7 @@ async def test_a_sign_of_life_that_cannot_be_given_ends_nothing(
 
 
 async def test_a_worker_that_is_frozen_is_started_again(tmp_path: Path) -> None:
-    async with surroundings(tmp_path) as around:
+    async with surroundings(tmp_path, shared=True) as around:
         code = "import worker; worker.ALIVE_EVERY = 0.2; worker.main([])"
         log = tmp_path / "worker.log"
         env = {**around.env, "PYTHONPATH": str(ROOT)}

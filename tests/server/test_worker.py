@@ -31,7 +31,7 @@ async def test_a_worker_waits_for_a_server_that_is_not_up_yet_and_shows_that_it_
 
 
 async def test_sigterm_lets_a_running_activity_finish(tmp_path: Path) -> None:
-    async with surroundings(tmp_path) as around:
+    async with surroundings(tmp_path, shared=True) as around:
         await around.start_worker_process()
         around.inbox.answering.clear()
         life = await around.place("SP-1")

@@ -11,12 +11,13 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from fontTools.ttLib import TTFont
 from hypothesis import given
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
 from documents.formats import money
-from documents.text import REPLACEMENT, clean
+from documents.text import FONTS, REPLACEMENT, clean
 from domain.settlements.lines import Line
 from domain.values import LANGUAGES, Language
 from statements.data import Document, StatementData
@@ -75,6 +76,16 @@ def test_cleaned_text_is_one_printable_line_that_the_fonts_have(text: str) -> No
     shown = clean(text)
     assert clean(shown) == shown
     assert shown.isprintable() or "\u00a0" in shown
+
+
+@pytest.mark.parametrize("weight", ["Regular", "Bold"])
+def test_the_fonts_have_the_characters_of_the_list(weight: str) -> None:
+    with TTFont(FONTS / f"NotoSans-{weight}.ttf") as font:
+        has = set(font.getBestCmap())
+    for code in {*range(0x3000), *has}:
+        shown = clean(f"a{chr(code)}b")[1:-1]
+        assert REPLACEMENT not in shown or code == ord(REPLACEMENT) or code not in has
+        assert all(ord(character) in has for character in shown)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import gzip
 import io
 from collections.abc import Iterable, Iterator
 from email import message_from_bytes, policy
+from functools import lru_cache
 from pathlib import Path
 
 from pypdf import PdfReader
@@ -35,15 +36,7 @@ def contents(data: bytes) -> Iterator[bytes]:
     if data[:2] == b"\x1f\x8b":
         yield gzip.decompress(data)
     elif data[:5] == b"%PDF-":
-        try:
-            reader = PdfReader(io.BytesIO(data))
-            yield "\n".join(page.extract_text() for page in reader.pages).encode()
-            yield str(reader.metadata).encode()
-            for several in reader.attachments.values():
-                for attached in several:
-                    yield from contents(attached)
-        except PyPdfError:
-            return
+        yield from _contents_of_pdf(data)
     elif b"\nMIME-Version:" in data[:4000]:
         mail = message_from_bytes(data, policy=policy.default)
         yield str(mail["Subject"]).encode()
@@ -53,9 +46,26 @@ def contents(data: bytes) -> Iterator[bytes]:
                 yield from contents(raw)
 
 
-def holds(data: bytes, wanted: Iterable[bytes]) -> bool:
-    """Whether the bytes contain one of these forms, packed or not."""
-    return any(form in part for part in contents(data) for form in wanted)
+@lru_cache(maxsize=500)
+def _contents_of_pdf(data: bytes) -> tuple[bytes, ...]:
+    """Kept, as a test that waits until a text is gone looks at the same PDFs again and again."""
+    found = []
+    try:
+        reader = PdfReader(io.BytesIO(data))
+        found.append("\n".join(page.extract_text() for page in reader.pages).encode())
+        found.append(str(reader.metadata).encode())
+        for several in reader.attachments.values():
+            for attached in several:
+                found += contents(attached)
+    except PyPdfError:
+        pass
+    return tuple(found)
+
+
+def holds(data: bytes, wanted: Iterable[bytes], *, unpacked: bool = True) -> bool:
+    """Whether the bytes contain one of these forms; if `unpacked`, also packed."""
+    parts = contents(data) if unpacked else (data,)
+    return any(form in part for part in parts for form in wanted)
 
 
 def files_with(folder: Path, *texts: str) -> list[str]:
@@ -71,8 +81,11 @@ def files_with(folder: Path, *texts: str) -> list[str]:
     return sorted(found)
 
 
-async def columns_with(database: Database, *texts: str) -> list[str]:
-    """The columns of all tables, as `table.column`, with a value that contains one of these texts in some form."""
+async def columns_with(database: Database, *texts: str, unpacked: bool = True) -> list[str]:
+    """The columns of all tables, as `table.column`, with a value that contains one of these texts in some form.
+
+    `unpacked`: also if it is packed in the value.
+    """
     wanted = {form for text in texts for form in forms(text)}
     found = set()
     for table in metadata.sorted_tables:
@@ -81,6 +94,6 @@ async def columns_with(database: Database, *texts: str) -> list[str]:
         for row in rows:
             for name, value in row._mapping.items():
                 data = value if isinstance(value, bytes) else str(value).encode()
-                if f"{table.name}.{name}" not in found and holds(data, wanted):
+                if f"{table.name}.{name}" not in found and holds(data, wanted, unpacked=unpacked):
                     found.add(f"{table.name}.{name}")
     return sorted(found)

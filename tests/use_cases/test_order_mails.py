@@ -105,6 +105,14 @@ async def test_an_appointment_comes_by_mail_and_moves(desk: Desk) -> None:
     assert await desk.mails.send_due() == 0
 
 
+async def test_a_process_that_stops_starts_no_attempt(desk: Desk) -> None:
+    await desk.lives(*AGREED)
+    desk.mails.stop()
+    assert await desk.mails.send_due() == 0
+    assert await desk.waiting() == 1
+    assert await desk.another().send_due() == 1
+
+
 async def test_only_the_last_of_several_appointments_is_sent(desk: Desk) -> None:
     await desk.lives(*AGREED, MOVED)
     assert await desk.waiting() == 2

@@ -72,7 +72,7 @@ class Firm:
         for call, body, reached in PATH:
             caller = self.cmi.warehouse if call.startswith("goods") else self.http
             await self.cmi.do(caller, sp_id, call, body() if callable(body) else body)
-            await self.cmi.is_in(sp_id, reached)
+            await self.cmi.reaches(sp_id, reached)
         return sp_id
 
     async def settle(self, sp_ids: Sequence[str], **headers: str) -> httpx.Response:
@@ -98,7 +98,7 @@ class Firm:
         if status in ("issued", "invoiced"):
             require("pango")
         which = settlements.c.settlement_id == settlement_id
-        await self.cmi.found(
+        await self.cmi.is_recorded(
             select(settlements.c.version).where(which, settlements.c.status == status)
         )
         return (await self.http.get(f"{API}/settlements/{settlement_id}")).json()

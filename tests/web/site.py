@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import uvicorn
 from fastapi import FastAPI
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Select, select
 
 from development.embedded import free_port
 from records.database import Database
@@ -159,29 +159,36 @@ class Site:
         assert answer.status_code == 201, answer.text
         return answer.json()
 
-    async def found(self, rows: Select[Any]) -> None:
-        """Wait until the records have such a row, which is what the API shows. To ask the API costs ten times that."""
+    async def shown(self, sp_id: str) -> dict[str, Any]:
+        """The order as operations see it now."""
+        return (await self.operations.get(f"{API}/orders/{sp_id}")).json()
 
-        def is_there(connection: Connection) -> bool:
-            return connection.execute(rows).first() is not None
-
-        await eventually(lambda: self.around.database.read(is_there))
-
-    async def is_in(self, sp_id: str, status: str) -> None:
-        """Wait until the order is in this state."""
-        await self.found(
+    async def reaches(self, sp_id: str, status: str) -> None:
+        """Wait until the records have the order in this state."""
+        await self.is_recorded(
             select(orders.c.sp_id).where(orders.c.sp_id == sp_id, orders.c.status == status)
         )
 
-    async def reaches(self, sp_id: str, status: str) -> dict[str, Any]:
-        """The order, once it is in this state."""
-        await self.is_in(sp_id, status)
-        return (await self.operations.get(f"{API}/orders/{sp_id}")).json()
+    async def has(self, sp_id: str, event: str) -> None:
+        """Wait until the records have an event of this type in the order's timeline."""
+        await self.is_recorded(
+            select(timeline.c.seq).where(timeline.c.sp_id == sp_id, timeline.c.type == event)
+        )
+
+    async def is_recorded(self, row: Select[Any]) -> None:
+        """Wait for a row. To ask the API each time would cost ten times as much."""
+
+        async def there() -> bool:
+            return await self.around.database.read(
+                lambda connection: connection.execute(row).first() is not None
+            )
+
+        await eventually(there)
 
     async def new(self, **changes: Any) -> str:
         """The SP-ID of an order that was sent to its partner."""
         placed = await self.place(**changes)
-        await self.is_in(placed["sp_id"], "new")
+        await self.reaches(placed["sp_id"], "new")
         return placed["sp_id"]
 
     async def do(
@@ -207,19 +214,12 @@ class Site:
         for call, body, reached in PATH:
             caller = self.warehouse if call.startswith("goods") else self.partner
             last = await self.do(caller, sp_id, call, body() if callable(body) else body)
-            await self.is_in(sp_id, reached)
+            await self.reaches(sp_id, reached)
             if call == "goods-received":
                 await self.has(sp_id, "goods_received")
             if reached == status and call != "goods-shipped":
                 break
         return last
-
-    async def has(self, sp_id: str, event: str) -> dict[str, Any]:
-        """The order, once its timeline has an event of this type."""
-        await self.found(
-            select(timeline.c.seq).where(timeline.c.sp_id == sp_id, timeline.c.type == event)
-        )
-        return (await self.operations.get(f"{API}/orders/{sp_id}")).json()
 
 
 CHECKLIST = {"connections": "yes", "space": "yes", "passages": "not_applicable"}

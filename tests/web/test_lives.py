@@ -26,7 +26,8 @@ async def test_an_order_from_the_shop_to_its_completion(cmi: Site) -> None:
     # Placed is found at once.
     assert (await cmi.operations.get(f"{API}/orders/{sp_id}")).status_code == 200
 
-    new = await cmi.reaches(sp_id, "new")
+    await cmi.reaches(sp_id, "new")
+    new = await cmi.shown(sp_id)
     assert new["version"] > placed["version"]
     seen = (await cmi.partner.get(f"{API}/orders/{sp_id}")).json()
     assert seen["allowed"] == ["accept", "decline"]
@@ -80,7 +81,8 @@ async def test_a_prepaid_order_waits_for_its_payment(cmi: Site) -> None:
     for _ in range(2):
         told = await cmi.post(cmi.shop, placed["sp_id"], "payment-received")
         assert told.status_code == 202
-    found = await cmi.reaches(placed["sp_id"], "new")
+    await cmi.reaches(placed["sp_id"], "new")
+    found = await cmi.shown(placed["sp_id"])
     assert [entry["type"] for entry in found["timeline"]].count("paid") == 1
     # Long after, too, it is no error.
     assert (await cmi.post(cmi.shop, placed["sp_id"], "payment-received")).status_code == 202

@@ -314,6 +314,19 @@ async def test_static_files_are_compressed_and_pages_are_not(browser: Browser) -
     assert "Content-Encoding" not in page.headers
 
 
+async def test_head_of_a_static_file_has_the_headers_of_get(browser: Browser) -> None:
+    names = ("Content-Encoding", "Vary", "Content-Length", "Content-Type", "ETag", "Cache-Control")
+    for encoding in ("gzip", "identity"):
+        asked = {"Accept-Encoding": encoding}
+        got = await browser.http.get("/static/cmi.css", headers=asked)
+        head = await browser.http.head("/static/cmi.css", headers=asked)
+        assert (head.status_code, head.content) == (200, b"")
+        assert [head.headers.get(name) for name in names] == [
+            got.headers.get(name) for name in names
+        ]
+    assert (await browser.http.head("/static/none.css")).status_code == 404
+
+
 async def test_a_browser_that_is_known_is_not_locked_out_by_strangers(
     browser: Browser, env: AccountsEnv
 ) -> None:

@@ -96,7 +96,8 @@ async def test_an_order_is_placed_under_the_policy_of_its_partner_and_keeps_it(c
     own = await firm(cmi, policy=NO_ACCEPT)
     sp_id = (await place(cmi, own)).json()["sp_id"]
     await cmi.reaches(sp_id, "check_requirements")
-    seen = await cmi.has(sp_id, "partner_notified")
+    await cmi.has(sp_id, "partner_notified")
+    seen = await cmi.shown(sp_id)
     kinds = {deadline["kind"] for deadline in seen["deadlines"]}
     # `transmit` runs until the notice is out.
     assert kinds - {"transmit"} == {"check_requirements", "contact_customer"}
@@ -215,7 +216,8 @@ async def test_the_open_orders_of_an_ended_partner_lose_it(
     await change(cmi, partner_id, status="ended")
 
     for status in LOST:
-        seen = await cmi.reaches(orders[status], "unassigned")
+        await cmi.reaches(orders[status], "unassigned")
+        seen = await cmi.shown(orders[status])
         assert (seen["partner_id"], seen["ball"]) == (None, "retailer")
         last = seen["timeline"][-1]
         assert (last["type"], last["data"]["reason"]) == ("unassigned", "partner_ended"), status
@@ -239,5 +241,6 @@ async def test_an_end_on_the_command_line_is_found_by_the_web_processes(cmi: Sit
     ended_partners = cmi.app.state.order_use_cases.ended_partners
     assert await ended_partners.release_all() >= 1
     await ended_partners.release_all()
-    seen = await cmi.reaches(sp_id, "unassigned")
+    await cmi.reaches(sp_id, "unassigned")
+    seen = await cmi.shown(sp_id)
     assert [event["type"] for event in seen["timeline"]].count("unassigned") == 1

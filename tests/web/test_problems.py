@@ -195,7 +195,8 @@ async def test_the_goods_of_a_line_come_once_for_all_its_services(cmi: Site) -> 
         await cmi.reaches(sp_id, "set_appointment")
     await cmi.do(cmi.warehouse, second, "goods-received", {})
     for sp_id in ids:
-        seen = await cmi.has(sp_id, "goods_received")
+        await cmi.has(sp_id, "goods_received")
+        seen = await cmi.shown(sp_id)
         assert [e["type"] for e in seen["timeline"]].count("goods_shipped") == 1
     seen = (await cmi.partner.get(f"{API}/orders/{first}")).json()
     assert [(each["sp_id"], each["status"]) for each in seen["related"]] == [

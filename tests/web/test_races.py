@@ -165,7 +165,8 @@ async def test_who_prefers_not_to_wait(cmi: Site) -> None:
     assert stored.status_code == 202
     assert stored.headers["Preference-Applied"] == "respond-async"
     assert stored.json() == {"sp_id": sp_id, "stored": True}
-    seen = await cmi.reaches(sp_id, "check_requirements")
+    await cmi.reaches(sp_id, "check_requirements")
+    seen = await cmi.shown(sp_id)
     at = next(e["at"] for e in seen["timeline"] if e["type"] == "accepted")
     assert before <= datetime.fromisoformat(at) <= datetime.now(UTC)
     # What is plainly wrong is said at once, and what is not its own is not there.

@@ -321,7 +321,8 @@ async def test_void_then_settle_again_with_a_correction(cmi: Site) -> None:
     assert voided.json()["status"] == "void"
     assert "wrong fee" in voided.json()["timeline"][-1]["text"]
     for sp_id in sp_ids:
-        order = await cmi.reaches(sp_id, "completed")
+        await cmi.reaches(sp_id, "completed")
+        order = await cmi.shown(sp_id)
         assert order["settlement_id"] is None
     assert (await one.http.get(f"{API}/settlements/{number}/statement.pdf")).status_code == 200
     assert (await one.upload(number, paper(["x"]))).status_code == 409

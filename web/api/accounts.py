@@ -4,27 +4,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, cast
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import Depends, Path, Request
 from pydantic import BaseModel, ConfigDict
 
 from use_cases.account_errors import Conflict, NotFound, Throttled, WrongFields
 from use_cases.accounts import Accounts
 from use_cases.principal import Principal
 from web.problems import Problem, documented, invalid
-from web.security import GuardedRoute, may
+from web.security import GuardedRouter, may
 
 
-def account_router() -> APIRouter:
+def account_router() -> GuardedRouter:
     """An empty router for calls that only operations may make."""
-    return APIRouter(
-        route_class=GuardedRoute,
+    return GuardedRouter(
         tags=["accounts"],
         dependencies=[may("administer")],
         responses=documented(401, 403, 422, 500, 503),
     )
 
 
-def _accounts(request: Request) -> Accounts:
+async def _accounts(request: Request) -> Accounts:
     return cast(Accounts, request.app.state.accounts)
 
 

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.agenda import Period
@@ -11,12 +11,10 @@ from records.assignments import NOBODY
 from use_cases.agenda import Agenda, AgendaEntry, AgendaUseCases, UnknownPerson
 from use_cases.principal import Principal
 from web.problems import documented, invalid
-from web.security import GuardedRoute, may
+from web.security import GuardedRouter, may
 from words.order_view import CustomerView, customer_view, zoned
 
-router = APIRouter(
-    route_class=GuardedRoute, tags=["partner"], responses=documented(401, 403, 422, 500, 503)
-)
+router = GuardedRouter(tags=["partner"], responses=documented(401, 403, 422, 500, 503))
 
 NOBODYS = "none"
 _VISIT: dict[str, Any] = {

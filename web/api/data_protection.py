@@ -2,17 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Request, Response
+from fastapi import Body, Request, Response
 
 from use_cases.customer_export import CustomerQuery, as_file
 from use_cases.principal import Principal
 from web.api.orders import CallDep, OrderCallDep
 from web.idempotency import answer_is_secret
 from web.problems import documented
-from web.security import GuardedRoute, may
+from web.security import GuardedRouter, may
 from words.order_view import OrderView
 
-router = APIRouter(route_class=GuardedRoute, strict_content_type=False)
+router = GuardedRouter(strict_content_type=False)
 
 
 @router.post(

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Response
+from fastapi import Body, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.fields import Identifier, Reason
@@ -14,10 +14,10 @@ from use_cases.messages import ShownThread
 from use_cases.principal import Principal
 from web.api.orders import OrderCallDep
 from web.problems import documented
-from web.security import GuardedRoute, may
+from web.security import GuardedRouter, may
 from words.order_view import zoned
 
-router = APIRouter(route_class=GuardedRoute, strict_content_type=False)
+router = GuardedRouter(strict_content_type=False)
 
 _DUE = "2026-11-03T18:00:00+01:00"
 _MESSAGE: dict[str, Any] = {

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, File, Form, Query, Response, UploadFile
+from fastapi import Body, File, Form, Query, Response, UploadFile
 
 from domain.orders.order import Order
 from domain.orders.photos import LARGEST, Photo, PhotoKind
@@ -23,12 +23,12 @@ from web.api.on_site_bodies import (
 from web.api.orders import OrderCall, OrderCallDep
 from web.downloads import PICTURE_HEADERS, pdf_headers
 from web.problems import Problem, documented, invalid, not_made
-from web.security import GuardedRoute, may
+from web.security import GuardedRouter, may
 from words import invalid_text
 from words.order_view import zoned
 from words.protocol import item_label
 
-router = APIRouter(route_class=GuardedRoute, strict_content_type=False)
+router = GuardedRouter(strict_content_type=False)
 
 _JPEG = {"image/jpeg": {"schema": {"type": "string"}, "example": "…"}}
 _PDF = {"application/pdf": {"schema": {"type": "string"}, "example": "%PDF-1.7 …"}}

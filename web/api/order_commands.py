@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Annotated, Any, Literal, get_type_hints
 
-from fastapi import APIRouter, Body, Response
+from fastapi import Body, Response
 from fastapi.openapi.models import Example
 from pydantic import Discriminator, Tag, create_model
 from pydantic.fields import FieldInfo
@@ -19,9 +19,9 @@ from use_cases.principal import Principal
 from web.api.bodies import Accepted, Checklist, IsoDay, IsoInstant, Nothing
 from web.api.orders import COMMAND_ANSWERS, OrderCallDep
 from web.problems import documented
-from web.security import GuardedRoute, may
+from web.security import GuardedRouter, may
 
-router = APIRouter(route_class=GuardedRoute, strict_content_type=False)
+router = GuardedRouter(strict_content_type=False)
 
 _BODY_TYPES: Mapping[Any, Any] = {
     Instant: IsoInstant,

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Response
+from fastapi import Body, Response
 
 from domain.orders.commands import DecideReview
 from domain.orders.order import Status
@@ -11,9 +11,9 @@ from web.api import examples
 from web.api.bodies import Reassignment, Review
 from web.api.orders import COMMAND_ANSWERS, OrderCallDep
 from web.problems import invalid
-from web.security import GuardedRoute, may
+from web.security import GuardedRouter, may
 
-router = APIRouter(route_class=GuardedRoute, strict_content_type=False)
+router = GuardedRouter(strict_content_type=False)
 
 
 @router.post(

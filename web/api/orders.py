@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
+from fastapi import Body, Depends, Header, Query, Request, Response
 from pydantic import BaseModel
 
 import words
@@ -42,6 +42,7 @@ from web.api.bodies import (
     OrderList,
     WantedOrders,
 )
+from web.api.dependencies import made_in_loop
 from web.languages import negotiate
 from web.problems import (
     NOT_MADE_RETRY_AFTER_SECONDS,
@@ -51,12 +52,12 @@ from web.problems import (
     invalid,
     unavailable,
 )
-from web.security import GuardedRoute, may
+from web.security import GuardedRouter, may
 from words.order_view import ClashView, OrderView, RelatedOrder, order_view, zoned
 
 logger = logging.getLogger("cmi.web")
 
-router = APIRouter(route_class=GuardedRoute, strict_content_type=False)
+router = GuardedRouter(strict_content_type=False)
 
 _NOT_THE_PARTNERS = (Status.AWAITING_PAYMENT, Status.IN_TRANSMISSION, Status.UNASSIGNED)
 
@@ -240,8 +241,8 @@ def _prefers_async(prefer: str | None) -> bool:
 
 # --- placing and reading -----------------------------------------------------------------------------------------
 
-CallDep = Annotated[Call, Depends()]
-OrderCallDep = Annotated[OrderCall, Depends()]
+CallDep = Annotated[Call, Depends(made_in_loop(Call))]
+OrderCallDep = Annotated[OrderCall, Depends(made_in_loop(OrderCall))]
 
 
 @router.post(

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import Depends, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.fields import EmailAddress, Identifier, TextLine
@@ -15,11 +15,10 @@ from use_cases.principal import Principal
 from web.api.accounts import account_errors
 from web.api.orders import OrderCallDep
 from web.problems import documented
-from web.security import GuardedRoute, check_confirmed, may, sensitive
+from web.security import GuardedRouter, check_confirmed, may, sensitive
 from words.order_view import OrderView
 
-router = APIRouter(
-    route_class=GuardedRoute,
+router = GuardedRouter(
     tags=["people"],
     responses=documented(401, 403, 422, 500, 503),
 )
@@ -101,7 +100,7 @@ class NewAssignment(Input):
     user_id: Identifier
 
 
-def _use_cases(request: Request) -> PeopleUseCases:
+async def _use_cases(request: Request) -> PeopleUseCases:
     use_cases: PeopleUseCases = request.app.state.people_use_cases
     return use_cases
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.months import Month
@@ -13,11 +13,9 @@ from domain.spreadsheet import MEDIA_TYPE, csv_file
 from use_cases.principal import Principal
 from use_cases.reports import DeadlineReport, Punctuality, Reports
 from web.problems import documented
-from web.security import GuardedRoute, may
+from web.security import GuardedRouter, may
 
-router = APIRouter(
-    route_class=GuardedRoute, tags=["operations"], responses=documented(401, 403, 422, 500, 503)
-)
+router = GuardedRouter(tags=["operations"], responses=documented(401, 403, 422, 500, 503))
 
 _LINE: dict[str, Any] = {
     "partner_id": "elektro-huber",
@@ -90,7 +88,7 @@ class DeadlineReportAnswer(BaseModel):
     partners: list[PartnerLine]
 
 
-def _reports(request: Request) -> Reports:
+async def _reports(request: Request) -> Reports:
     return cast(Reports, request.app.state.reports)
 
 

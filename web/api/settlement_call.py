@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from math import ceil
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import Depends, Path, Request, Response
 
 import words
 from domain.settlements.errors import SettlementRefused
@@ -25,9 +25,10 @@ from use_cases.settlements import (
 )
 from use_cases.uploads import FileDeleted
 from web import idempotency
+from web.api.dependencies import made_in_loop
 from web.api.orders import AcceptLanguage, Call
 from web.problems import Problem, invalid, not_made
-from web.security import GuardedRoute, may
+from web.security import GuardedRouter, may
 from words.settlement_view import SettlementView, settlement_view
 from words.uploads import file_deleted_text, quota_text
 
@@ -36,9 +37,9 @@ CHECK_SECONDS = 30
 """After how many seconds a caller whose invoices are being checked may try again."""
 
 
-def settlement_router() -> APIRouter:
+def settlement_router() -> GuardedRouter:
     """An empty router for calls about settlements."""
-    return APIRouter(route_class=GuardedRoute, strict_content_type=False)
+    return GuardedRouter(strict_content_type=False)
 
 
 class SettlementCall(Call):
@@ -168,6 +169,6 @@ class OneSettlementCall(SettlementCall):
         return self.request_id(principal, self.settlement_id, action)
 
 
-SettlementCallDep = Annotated[SettlementCall, Depends()]
-OneSettlementCallDep = Annotated[OneSettlementCall, Depends()]
+SettlementCallDep = Annotated[SettlementCall, Depends(made_in_loop(SettlementCall))]
+OneSettlementCallDep = Annotated[OneSettlementCall, Depends(made_in_loop(OneSettlementCall))]
 Reader = Annotated[Principal, may("read_settlements")]

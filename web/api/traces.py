@@ -3,16 +3,16 @@
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from use_cases.principal import Principal
 from use_cases.security_events import Kind
 from web.api.bodies import IsoInstant
 from web.problems import documented, invalid
-from web.security import GuardedRoute, may
+from web.security import GuardedRouter, may
 
-router = APIRouter(route_class=GuardedRoute)
+router = GuardedRouter()
 
 _EVENT: dict[str, Any] = {
     "event_id": "5d1e0c9a7b2f4e635d1e0c9a",

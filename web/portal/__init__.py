@@ -5,7 +5,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from web.portal import (
     account,
@@ -32,12 +32,14 @@ _AREAS = (
 
 def install(app: FastAPI) -> None:
     """Add the pages to the application."""
+    # The files come first, so that none is compared with all pages before.
+    # Pages stay as they are: compressed, the length of one that repeats a caller's text would tell of its secrets.
+    static = GZipMiddleware(_Static(directory=pages.HERE / "static"), compresslevel=6)
+    app.mount("/static", _HeadAsGet(static))
     for area in _AREAS:
         _accept_head(area.router)
         app.include_router(area.router)
     pages.install(app)
-    # Pages stay as they are: compressed, the length of one that repeats a caller's text would tell of its secrets.
-    app.mount("/static", GZipMiddleware(_Static(directory=pages.HERE / "static"), compresslevel=6))
 
 
 def _accept_head(router: APIRouter) -> None:
@@ -46,6 +48,26 @@ def _accept_head(router: APIRouter) -> None:
         route = context.original_route
         if isinstance(route, APIRoute) and route.methods and "GET" in route.methods:
             route.methods.add("HEAD")
+
+
+class _HeadAsGet:
+    """Answers HEAD with the headers of GET: `GZipMiddleware` sets some of its own only when there is a body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self._app({**scope, "method": "GET"}, receive, send_without_body)
 
 
 class _Static(StaticFiles):

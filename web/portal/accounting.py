@@ -27,7 +27,7 @@ from web.portal.pages import (
     redirect,
     require_login,
 )
-from web.portal.settlements.common import month_name, settlement_use_cases
+from web.portal.settlements.common import settlement_use_cases
 from words.payments import payment_result_text
 from words.translations import TRANSLATIONS, mark
 
@@ -196,7 +196,6 @@ async def _overview(
         problem=problem,
         today=today,
         month=months[1],
-        month_name=month_name(language),
     )
 
 

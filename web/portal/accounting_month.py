@@ -17,7 +17,6 @@ from use_cases.accounting import Accounting
 from web.downloads import streamed
 from web.portal.formats import local
 from web.portal.pages import EarlyResponse, error_page, page, reader_language, require_login
-from web.portal.settlements.common import month_name
 
 router = APIRouter(include_in_schema=False)
 
@@ -90,7 +89,6 @@ async def month_page(request: Request) -> Response:
         by_state=[(state, sums) for state, sums in by_state if sums.settlements],
         total=Sums.of(booked),
         decided=decided,
-        month_name=month_name(language),
     )
 
 

@@ -7,13 +7,12 @@ from domain.orders.punctuality import TARGET
 from use_cases.access import Forbidden
 from use_cases.figures import FigureUseCases
 from use_cases.reports import Punctuality
-from web.portal.formats import today
+from web.portal.formats import month_name, today
 from web.portal.pages import error_page, page, reader_language, redirect, require_login
 from web.portal.punctuality import (
     LATENESS,
     REASONS,
     month_choices,
-    month_name,
     on_time,
     read_month,
 )

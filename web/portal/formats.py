@@ -10,6 +10,7 @@ from babel import Locale
 from babel.dates import format_date
 
 from domain.iban import in_fours, masked
+from domain.months import Month
 from domain.values import LANGUAGES, Language
 from words.dates import format_near
 from words.translations import TRANSLATIONS, pmark, say
@@ -69,6 +70,12 @@ def long_day(language: Language) -> Filter:
         return text[0].upper() + text[1:]
 
     return written
+
+
+def month_name(value: Month | date, language: Language) -> str:
+    """A month with its year, as within a sentence: "November 2026", "novembre 2026". A day counts as its month."""
+    first = value.first_day if isinstance(value, Month) else value
+    return format_date(first, "LLLL y", locale=f"{language}_CH")
 
 
 def due(language: Language) -> Filter:
@@ -153,6 +160,7 @@ def filters(language: Language) -> dict[str, Filter]:
         "day": day,
         "iso_day": iso_day,
         "long_day": long_day(language),
+        "month_name": partial(month_name, language=language),
         "language_name": partial(language_name, language=language),
         "time": time,
         "instant": instant,

@@ -11,13 +11,14 @@ from web.security import session_of
 router = APIRouter(include_in_schema=False)
 
 _WORKER = HERE / "static" / "sw.js"
-_END = """\
+_LAST_WORKER = """\
 addEventListener("install", () => skipWaiting());
 addEventListener("activate", (event) => event.waitUntil((async () => {
   for (const name of await caches.keys()) await caches.delete(name);
   await registration.unregister();
 })()));
 """
+"""The script that deletes all kept pages and then itself."""
 _WORKER_HEADERS = {
     # The policy of the worker itself: it calls this site only.
     "Content-Security-Policy": "default-src 'none'; connect-src 'self'",
@@ -32,7 +33,7 @@ async def service_worker(request: Request) -> Response:
     If operations have switched it off, browsers get one that deletes the kept pages and ends itself.
     """
     if not request.app.state.settings.offline_pages:
-        return Response(_END, media_type="text/javascript", headers=_WORKER_HEADERS)
+        return Response(_LAST_WORKER, media_type="text/javascript", headers=_WORKER_HEADERS)
     return FileResponse(_WORKER, media_type="text/javascript", headers=_WORKER_HEADERS)
 
 
@@ -46,7 +47,7 @@ async def offline_page(request: Request) -> Response:
 
 @router.get("/offline/session")
 async def session(request: Request) -> Response:
-    """Who is logged in, and the token for forms that are sent later, as JSON; 401 without a partner's person."""
+    """Who is logged in, and the token for forms that are sent later, as JSON; 401 if nobody of a partner is."""
     principal = await current_principal(request)
     headers = {"Cache-Control": "no-store"}
     if principal is None or principal.role != "partner" or principal.is_factor_due:

@@ -1,17 +1,15 @@
 """Common parts of the pages about punctuality: the choice of a month, shares as text, reasons and steps in words."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple
-
-from babel.dates import format_date
 
 from domain.months import Month
 from domain.orders.cycle_times import Step
 from domain.orders.miss_reasons import Lateness, MissReason
 from domain.values import Language
 from use_cases.reports import Punctuality
-from web.portal.formats import today
+from web.portal.formats import month_name, today
 from words.translations import count, mark, nmark, say
 
 _MONTHS = 24
@@ -78,13 +76,6 @@ def month_choices(month: Month, language: Language) -> list[Choice]:
     if month not in months:
         months = sorted({*months, month}, reverse=True)
     return [Choice(each, month_name(each, language)) for each in months]
-
-
-def month_name(month: Month, language: Language) -> str:
-    """The name of a month: "November 2026"."""
-    day: date = month.first_day
-    text = format_date(day, "LLLL y", locale=f"{language}_CH")
-    return text[0].upper() + text[1:]
 
 
 def duration(time: timedelta, language: Language) -> str:

@@ -408,7 +408,7 @@ class AnyLife(RuleBasedStateMachine):
             name = data.draw(st.sampled_from(lasting if pick >= 3 else sensible))
         else:
             name = data.draw(st.sampled_from(sorted(possible)))
-        command = data.draw(possible[name])
+        command = data.draw(possible[name]())
         actor = usual_actor(command, order)
         if data.draw(st.integers(0, 9)) == 0:
             actor = data.draw(

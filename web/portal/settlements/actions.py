@@ -38,7 +38,6 @@ from web.portal.settlements.common import (
     PARTNERS,
     failure_text,
     find,
-    month_name,
     settlement_use_cases,
 )
 from web.portal.settlements.opening import NOTHING_LEFT, NOTHING_PICKED
@@ -99,7 +98,6 @@ async def select(request: Request, settlement_id: str) -> Response:
             to_come=to_come,
             changed=step == "close",
             runs=found.account.month if month_runs(found.settlement, use_cases.now) else None,
-            month_name=month_name(language),
         )
     try:
         if picking.picked != Picking.of(picked_now(found, lines), lines).picked:

@@ -1,14 +1,9 @@
-"""Common parts of the pages of settlements: use cases, loading a settlement, texts of failures, names of months."""
+"""Common parts of the pages of settlements: use cases, loading a settlement and texts of failures."""
 
-from collections.abc import Callable
-from datetime import date
-
-from babel.dates import format_date
 from fastapi import Request
 
 import words
 from domain.errors import InvalidCommand
-from domain.months import Month
 from domain.policies import UnknownPolicy
 from domain.settlements.errors import SettlementRefused
 from domain.values import Language
@@ -67,13 +62,3 @@ def failure_text(failure: Failure, language: Language) -> str:
             return words.policy_missing_text(failure.name, language)
         case _:
             return repeat_text(failure, language)
-
-
-def month_name(language: Language) -> Callable[[Month | date], str]:
-    """A function that names months in this language: "November 2026"."""
-
-    def named(month: Month | date) -> str:
-        day = month.first_day if isinstance(month, Month) else month
-        return format_date(day, "LLLL y", locale=f"{language}_CH")
-
-    return named

@@ -9,9 +9,9 @@ from domain.months import Month
 from domain.settlements.settlement import SettlementStatus
 from use_cases.access import Forbidden
 from use_cases.principal import Principal
-from web.portal.pages import error_page, page, reader_language, redirect, require_login
+from web.portal.pages import error_page, page, redirect, require_login
 from web.portal.settlements.choice import Choice, Picking
-from web.portal.settlements.common import READERS, month_name, settlement_use_cases
+from web.portal.settlements.common import READERS, settlement_use_cases
 
 router = APIRouter(include_in_schema=False)
 
@@ -93,7 +93,6 @@ async def settlements(request: Request) -> Response:
         picking=Picking.of(Choice(), billable.lines) if billable else None,
         problem=None,
         changed=False,
-        month_name=month_name(reader_language(request, principal)),
     )
 
 

@@ -22,7 +22,7 @@ from web.portal.pages import (
     require_login,
 )
 from web.portal.settlements.choice import Choice, Picking
-from web.portal.settlements.common import PARTNERS, failure_text, month_name, settlement_use_cases
+from web.portal.settlements.common import PARTNERS, failure_text, settlement_use_cases
 from words.translations import TRANSLATIONS, mark
 
 router = APIRouter(include_in_schema=False)
@@ -122,7 +122,6 @@ def _show(
         billable=billable,
         picking=Picking.of(choice, billable.lines),
         problem=problem,
-        month_name=month_name(reader_language(request, principal)),
     )
 
 
@@ -150,5 +149,4 @@ def _confirm(
         picking=picking,
         problem=problem,
         changed=changed,
-        month_name=month_name(reader_language(request, principal)),
     )

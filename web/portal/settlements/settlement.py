@@ -15,7 +15,7 @@ from use_cases import access
 from use_cases.principal import Principal
 from web.portal.pages import page, reader_language, redirect, require_login
 from web.portal.settlements.choice import PER_PAGE, Choice, Picking
-from web.portal.settlements.common import READERS, find, month_name, settlement_use_cases
+from web.portal.settlements.common import READERS, find, settlement_use_cases
 from words.settlement_view import settlement_view
 from words.uploads import upload_outcome_text
 
@@ -106,7 +106,6 @@ async def show(
         sent=sent,
         now=use_cases.now,
         today=use_cases.now.astimezone(use_cases.zone).date(),
-        month_name=month_name(language),
     )
 
 

@@ -9,7 +9,7 @@ from domain.spreadsheet import MEDIA_TYPE
 from use_cases.figures import FigureUseCases
 from use_cases.reports import DeadlineReport, PartnersMonth, Punctuality, Reports
 from web.api.reports import download, report_csv
-from web.portal.formats import today
+from web.portal.formats import month_name, today
 from web.portal.pages import error_page, page, reader_language, redirect
 from web.portal.punctuality import (
     LATENESS,
@@ -18,7 +18,6 @@ from web.portal.punctuality import (
     STEPS,
     duration,
     month_choices,
-    month_name,
     on_time,
     read_month,
 )

@@ -61,9 +61,9 @@ def one_process_for_documents() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def running_documents() -> Iterator[None]:
-    """The same, for each test of a folder."""
+    """The same, for the tests of a module and for the settlements that they share: their fixtures come after this."""
     with one_process_for_documents():
         yield
 

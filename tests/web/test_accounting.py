@@ -9,9 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 from sqlalchemy import delete
 
 from records.tables import papers
+from tests.web.firms import Firm
 from tests.web.site import API, Site
 from tests.web.test_payments import approved, by_accounting, issued, rows_of, today
 
@@ -38,8 +40,14 @@ def table_of(content: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text), delimiter=";"))
 
 
-async def test_all_lines_of_a_month(cmi: Site) -> None:
-    one, settlement = await issued(cmi, "129.00", "80.05")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def listed(cmi: Site) -> tuple[Firm, dict[str, Any]]:
+    """A firm whose settlement of two orders is issued, and stays so."""
+    return await issued(cmi, "129.00", "80.05")
+
+
+async def test_all_lines_of_a_month(cmi: Site, listed: tuple[Firm, dict[str, Any]]) -> None:
+    one, settlement = listed
     number = settlement["settlement_id"]
     rows = rows_of(await month_of(cmi, "lines", settlement["month"]))
     mine = [row for row in rows if row["settlement_id"] == number]
@@ -91,8 +99,10 @@ async def test_all_papers_of_a_month(cmi: Site) -> None:
     assert all(re.fullmatch(r"[A-Za-z0-9/.-]+", name) for name in files), "no name from outside"
 
 
-async def test_a_paper_that_is_not_there_is_named(cmi: Site) -> None:
-    _, settlement = await issued(cmi, "129.00")
+async def test_a_paper_that_is_not_there_is_named(
+    cmi: Site, listed: tuple[Firm, dict[str, Any]]
+) -> None:
+    _, settlement = listed
     number = settlement["settlement_id"]
     lost = delete(papers).where(papers.c.settlement_id == number, papers.c.kind == "statement_csv")
     async with cmi.app.state.database.writing() as connection:

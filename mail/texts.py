@@ -16,7 +16,7 @@ The templates produce plain text, and the HTML layout escapes it, so that no val
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -230,6 +230,7 @@ class MailTexts:
         )
 
 
+@cache  # a template is compiled once in a process, however many objects compose mails
 def _environment(language: Language, *, html: bool = False) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(FOLDER),

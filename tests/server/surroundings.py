@@ -62,6 +62,10 @@ repeat_every = "1 hour"
 office_hours_only = false
 """
 
+SOON_TRIED_AGAIN = ("--dynamic-config-value", 'history.defaultWorkflowTaskTimeout="3s"')
+"""For the server of tests in which tasks of workflows fail: the SDK reports the first failure of a task, and lets each
+later attempt run into this limit, which is ten seconds by default."""
+
 
 async def eventually(condition: Callable[[], Any]) -> Any:
     """What a condition (plain or awaitable) gives, once it gives something true; fails if it never does."""

@@ -1,5 +1,6 @@
 """The workflow of an order or a settlement is broken: callers are told so, operations also why, and nothing is lost."""
 
+import asyncio
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ from contracts import names
 from domain.orders.commands import Accept
 from records.worklist import Worklists
 from temporal.calls import Broken as BrokenWorkflow
-from tests.server.surroundings import eventually, surroundings
+from tests.server.surroundings import SOON_TRIED_AGAIN, eventually, surroundings
 from tests.server.test_reconciler import Broken, forget
 from tests.support.workers import BoundedWorker
 from tests.web.firms import firm
@@ -48,7 +49,7 @@ def names_cause(answer: httpx.Response) -> bool:
 
 async def test_commands_and_reads_while_workflows_are_broken(tmp_path: Path) -> None:
     async with (
-        surroundings(tmp_path, CMI_POLICY=policy(tmp_path)) as around,
+        surroundings(tmp_path, server=SOON_TRIED_AGAIN, CMI_POLICY=policy(tmp_path)) as around,
         site(around) as cmi,
     ):
         async with around.worker():
@@ -64,8 +65,13 @@ async def test_commands_and_reads_while_workflows_are_broken(tmp_path: Path) -> 
             workflow_runner=UnsandboxedWorkflowRunner(),
         ):
             key = {"Idempotency_Key": "a-1"}
-            assert is_plain(await cmi.post(cmi.partner, sp_id, "accept", **key))
-            assert names_cause(await cmi.post(cmi.operations, sp_id, "accept"))
+            # Each of these waits for an answer as long as it may.
+            plain, named = await asyncio.gather(
+                cmi.post(cmi.partner, sp_id, "accept", **key),
+                cmi.post(cmi.operations, sp_id, "accept"),
+            )
+            assert is_plain(plain)
+            assert names_cause(named)
             # What the records hold can be read.
             seen = await cmi.partner.get(f"{API}/orders/{sp_id}")
             assert (seen.status_code, seen.json()["status"]) == (200, "new")

@@ -27,7 +27,7 @@ from settings import Settings
 from temporal.connection import data_converter
 from tests.activities.conftest import partner
 from tests.server.surroundings import surroundings
-from tests.web.site import ROLES, serving, tokens
+from tests.web.site import NO_AUTHORITIES, ROLES, serving, tokens
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -64,7 +64,9 @@ class Codec:
         if role is not None:
             named["Authorization"] = f"Bearer {self.tokens[role]}"
         content = {"content": body} if isinstance(body, bytes) else {"json": body}
-        async with httpx.AsyncClient(base_url=self.address, headers=named) as client:
+        async with httpx.AsyncClient(
+            base_url=self.address, headers=named, verify=NO_AUTHORITIES
+        ) as client:
             return await client.post(f"/codec/{call}", **content)
 
 
@@ -152,7 +154,7 @@ async def test_another_namespace_is_none_of_ours(codec: Codec) -> None:
 
 async def preflight(codec: Codec, origin: str, path: str = "/codec/decode") -> httpx.Response:
     """What a browser asks before a page of another origin may call."""
-    async with httpx.AsyncClient(base_url=codec.address) as client:
+    async with httpx.AsyncClient(base_url=codec.address, verify=NO_AUTHORITIES) as client:
         return await client.options(
             path,
             headers={

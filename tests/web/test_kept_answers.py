@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text, update
 
 from records.tables import tokens
-from tests.web.site import API, Site, order
+from tests.web.site import API, NO_AUTHORITIES, Site, order
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -42,7 +42,9 @@ async def caller_of(cmi: Site, partner_id: str) -> tuple[str, httpx.AsyncClient]
     accounts = cmi.app.state.accounts
     token_id, token = await accounts.tokens.make("partner", "Its software", partner_id)
     headers = {"Authorization": f"Bearer {token}"}
-    return token_id, httpx.AsyncClient(base_url=cmi.address, headers=headers, timeout=60)
+    return token_id, httpx.AsyncClient(
+        base_url=cmi.address, headers=headers, timeout=60, verify=NO_AUTHORITIES
+    )
 
 
 async def test_nobody_finds_a_customer_in_the_table(cmi: Site) -> None:

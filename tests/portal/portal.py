@@ -20,6 +20,7 @@ from playwright.async_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Error,
     Locator,
     Page,
     Request,
@@ -51,6 +52,7 @@ SIZES: dict[Device, tuple[int, int]] = {"desktop": (1280, 800), "phone": (360, 7
 _FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
+    "--in-process-gpu",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -58,6 +60,7 @@ _FLAGS = [
     "--disable-sync",
     "--js-flags=--no-opt,--no-maglev",  # axe-core runs so briefly that optimized code comes too late
 ]
+_IDLE = 6  # windows that stay open for the next test; each has a process of Chromium
 expect.set_options(timeout=WAIT_LIMIT * 1000)  # it only ends a test that hangs (docs/testing.md)
 _SUNDAY = 6
 _addresses = itertools.count(1)
@@ -69,6 +72,15 @@ def usual_day(days: int = 3) -> date:
     free = {day for canton in CANTONS for day in pin_calendar(canton, Policy(), begin).holidays}
     following = (begin + timedelta(days=n) for n in range(30))
     return next(day for day in following if day.weekday() != _SUNDAY and day not in free)
+
+
+class _Look(NamedTuple):
+    """What a window of the browser is for."""
+
+    language: Language
+    device: Device
+    javascript: bool
+    dark: bool
 
 
 class Login(NamedTuple):
@@ -158,10 +170,12 @@ class Portal:
         self.folder = site.around.folder
         self._browser = browser
         self._logins: dict[tuple[str, str, str | None], Login] = {}
-        self._contexts: list[BrowserContext] = []
+        self._open: list[tuple[_Look | None, Page]] = []
+        self._idle: dict[_Look, Page] = {}
         self._found: list[str] = []
         self._documents: list[Request] = []
         self._assets: dict[str, Request] = {}
+        self._asset_weights: dict[str, int] = {}  # a window has them from its cache the next time
 
     async def login(
         self, role: Role, language: Language = "de", partner_id: str | None = PARTNER
@@ -215,32 +229,43 @@ class Portal:
         login: Login | None = None,
         keeps: bool = False,
         address: str | None = None,
+        own: bool = False,
     ) -> Page:
-        """A page in a new browser context, logged in if a role or a login is given. `goto` takes paths.
+        """A page of a browser, logged in if a role or a login is given. `goto` takes paths.
 
         `partner_id` is the partner of a user with the role `partner`. `keeps`: with the service worker, which other
-        tests do without. `address`: of a line to the site that can break (tests/portal/line.py).
+        tests do without. `address`: of a line to the site that can break (tests/portal/line.py). `own`: in a new
+        window, for a test that changes its size or listens to what happens in it. Other tests get a window that an
+        earlier one has left, without its cookies: a new one and axe-core in it cost as much as three pages.
         """
-        width, height = SIZES[device]
-        context = await self._browser.new_context(
-            base_url=address or self.site.address,
-            service_workers="allow" if keeps else "block",
-            viewport={"width": width, "height": height},
-            java_script_enabled=javascript,
-            color_scheme="dark" if dark else "light",
-            has_touch=device == "phone",
-            is_mobile=device == "phone",
-            locale=f"{language}-CH",
-            timezone_id="Europe/Zurich",
-        )
-        context.set_default_timeout(WAIT_LIMIT * 1000)
-        self._contexts.append(context)
+        look = _Look(language, device, javascript, dark)
+        shared = not (keeps or own or address)
+        page = self._idle.pop(look, None) if shared else None
+        if page is None or page.is_closed():
+            page = await self._new_page(look, address or self.site.address, keeps=keeps)
+        self._open.append((look if shared else None, page))
         if role is not None and login is None:
             login = await self.login(role, language, partner_id)
         if login is not None:
-            await self.log_in(context, login)
+            await self.log_in(page.context, login)
+        return page
+
+    async def _new_page(self, look: _Look, address: str, *, keeps: bool) -> Page:
+        width, height = SIZES[look.device]
+        context = await self._browser.new_context(
+            base_url=address,
+            service_workers="allow" if keeps else "block",
+            viewport={"width": width, "height": height},
+            java_script_enabled=look.javascript,
+            color_scheme="dark" if look.dark else "light",
+            has_touch=look.device == "phone",
+            is_mobile=look.device == "phone",
+            locale=f"{look.language}-CH",
+            timezone_id="Europe/Zurich",
+        )
+        context.set_default_timeout(WAIT_LIMIT * 1000)
         page = await context.new_page()
-        self._watch(page, address or self.site.address)
+        self._watch(page, address)
         return page
 
     async def log_in(self, context: BrowserContext, login: Login) -> None:
@@ -278,17 +303,40 @@ class Portal:
         page.on("pageerror", lambda error: self._found.append(f"{page.url} fails: {error}"))
 
     async def check(self) -> None:
-        """Close all browser contexts and assert that no page violated the rules above."""
-        assets = sum([await _weight(each) for each in list(self._assets.values())])
+        """Close or empty all windows and assert that no page violated the rules above."""
+        for url, request in list(self._assets.items()):
+            if not self._asset_weights.get(url):
+                self._asset_weights[url] = await _weight(request)
+        assets = sum(self._asset_weights.get(url, 0) for url in self._assets)
         for document in list(self._documents):
             weight = await _weight(document) + assets
             if weight > HEAVIEST:
                 self._found.append(f"{document.url} weighs {weight} bytes")
-        for context in self._contexts:
-            await context.close()
+        for look, page in self._open:
+            await self._leave(look, page)
         found = self._found
-        self._contexts, self._found, self._documents, self._assets = [], [], [], {}
+        self._open, self._found, self._documents, self._assets = [], [], [], {}
         assert not found, "\n".join(found)
+
+    async def _leave(self, look: _Look | None, page: Page) -> None:
+        """Keep a window for the next test that wants this look, if there is none yet, or close it."""
+        if look is None or look in self._idle or page.is_closed():
+            await page.context.close()
+            return
+        for other in page.context.pages:
+            if other is not page:
+                await other.close()
+        # Nothing of the old page goes on. For about:blank, Chromium would begin a new process.
+        try:
+            await page.goto("/healthz")
+        except Error:  # the page went elsewhere by itself at the same time
+            await page.context.close()
+            return
+        await page.context.clear_cookies()
+        self._idle[look] = page
+        if len(self._idle) > _IDLE:
+            oldest = next(iter(self._idle))
+            await self._idle.pop(oldest).context.close()
 
 
 async def _weight(request: Request) -> int:

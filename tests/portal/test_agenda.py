@@ -106,7 +106,7 @@ async def test_a_week_fits_on_paper_and_needs_no_script(portal: Portal) -> None:
     for day in WEEK.days[:5]:
         for hour in (8, 10, 13, 15):
             await works.visit(day, hour, hour + 2, own, name="Alexandra-Katharina von Wattenwyl")
-    page = await portal.page("partner", javascript=False, partner_id=works.partner_id)
+    page = await portal.page("partner", javascript=False, partner_id=works.partner_id, own=True)
     await page.goto(f"/agenda?week={WEEK}")
     await expect(page.locator(".visit")).to_have_count(20)
     await page.emulate_media(media="print")

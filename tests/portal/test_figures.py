@@ -51,7 +51,7 @@ async def test_a_partner_sees_its_month_and_why(portal: Portal, device: str, dar
 
 async def test_it_is_printed_without_its_form(portal: Portal) -> None:
     """Without JavaScript: the menu leads to it, and paper has the table but not the choice of the month."""
-    page = await portal.page("partner", partner_id=LATE, javascript=False)
+    page = await portal.page("partner", partner_id=LATE, javascript=False, own=True)
     await page.goto("/")
     await follow(page.get_by_role("link", name="Termintreue").first)
     assert page.url.endswith("/figures")

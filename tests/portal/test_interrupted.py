@@ -165,7 +165,7 @@ async def test_a_form_s_command_has_one_name() -> None:
 
 
 async def test_a_double_click_sends_a_form_once(portal: Portal) -> None:
-    page = await portal.page("partner")
+    page = await portal.page("partner", own=True)
     posts: list[str] = []
     page.on(
         "request", lambda request: posts.append(request.url) if request.method == "POST" else None

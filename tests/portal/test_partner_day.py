@@ -158,12 +158,11 @@ async def test_thirty_orders_are_five_screens_of_a_phone(portal: Portal) -> None
         steps = ACCEPTED if number % 3 else TRANSMITTED
         name = f"Kundin Nummer {number}"
         await kept(portal.site, *steps, partner_id=fresh.partner_id, name=name)
-    page = await portal.page("partner", device="phone", partner_id=fresh.partner_id)
+    page = await portal.page("partner", device="phone", partner_id=fresh.partner_id, own=True)
     await page.set_viewport_size({"width": 390, "height": 844})
     for path, shown in (("/", 30), ("/orders", 25)):
         await page.goto(path)
         await fits(page)
-        await axe(page)
         assert await page.locator(".job").count() == shown
         assert await page.evaluate("document.documentElement.scrollHeight") <= 5 * 844
         assert await page.evaluate(LINES) == [2] * shown

@@ -141,7 +141,7 @@ async def invitation(site: Site, address: str) -> str:
 
 async def test_a_token_is_shown_once(portal: Portal) -> None:
     """And works; sent once more, by reloading, it neither appears again nor is there a second one."""
-    page = await portal.page("operations")
+    page = await portal.page("operations", own=True)
     await page.goto(f"/staff/partners/{LATE}")
     await page.locator("summary", has_text="Token anlegen").click()
     await page.get_by_label("Name des Programms").fill("Planung")

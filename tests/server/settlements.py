@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 from contracts.activities import SettlementOf
 from development.embedded import ROOT
 from domain.actors import SYSTEM
@@ -16,6 +18,7 @@ from domain.orders.order import Order, Status
 from domain.settlements.ids import settlement_id
 from domain.settlements.lines import VAT_RATES
 from domain.settlements.settlement import SettlementStatus
+from records import tables
 from records.papers import Papers
 from records.settlements import Settlements, StoredSettlement
 from temporal import orders
@@ -165,9 +168,16 @@ class SettlementOffice:
 
     async def reaches(self, number: str, status: SettlementStatus) -> StoredSettlement:
         """The settlement, once the records show it in a state."""
+        found_status = select(tables.settlements.c.status).where(
+            tables.settlements.c.settlement_id == number
+        )
 
         async def there() -> StoredSettlement | None:
-            stored = await self.settlements.get(number)
+            # Its lines and events are read only once it is there.
+            held = await self.around.database.read(
+                lambda connection: connection.execute(found_status).scalar_one_or_none()
+            )
+            stored = await self.settlements.get(number) if held == status else None
             return stored if stored is not None and stored.settlement.status is status else None
 
         found: StoredSettlement = await eventually(there)

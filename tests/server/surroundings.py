@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from sqlalchemy import select
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
@@ -30,7 +31,9 @@ from records.database import Database
 from records.migrate import migrate
 from records.orders import Orders
 from records.partners import Partner, Partners
+from records.tables import orders
 from settings import Settings
+from temporal.connection import data_converter
 from temporal.orders import revive_order
 from tests.support.builders import placement
 from tests.support.databases import records_copy
@@ -39,6 +42,7 @@ from tests.support.limits import TEST_LIMIT, WAIT_LIMIT
 from tests.support.processes import Process
 from tests.support.shared_server import Namespace, unused_namespace
 from tests.support.waiting import say_what_waits
+from tests.support.workers import bounded
 from tests.workflows.life import DESK, Life
 from use_cases.input_files import read_items
 from use_cases.orders import OrderUseCases
@@ -68,15 +72,19 @@ later attempt run into this limit, which is ten seconds by default."""
 
 
 async def eventually(condition: Callable[[], Any]) -> Any:
-    """What a condition (plain or awaitable) gives, once it gives something true; fails if it never does."""
-    end = time.monotonic() + WAIT_LIMIT
+    """What a condition (plain or awaitable) gives, once it gives something true; fails if it never does.
+
+    It looks often at first, and less often the longer it waits, because a look costs processor time.
+    """
+    begin = time.monotonic()
     while True:
         given = condition()
         found = await given if isinstance(given, Awaitable) else given
         if found:
             return found
-        assert time.monotonic() < end, f"waited {WAIT_LIMIT:g} s in vain"
-        await asyncio.sleep(0.05)
+        waited = time.monotonic() - begin
+        assert waited < WAIT_LIMIT, f"waited {WAIT_LIMIT:g} s in vain"
+        await asyncio.sleep(min(0.2, 0.03 + waited / 10))
 
 
 async def rests(handle: WorkflowHandle[Any, Any]) -> bool:
@@ -190,29 +198,27 @@ class Surroundings:
 
     async def connect(self) -> None:
         """Wait until the server is up."""
-        self.client = await temporal_is_up(self.address, WAIT_LIMIT)
         if self.shared:
-            self.client = await Client.connect(
-                self.address,
-                namespace=self.namespace,
-                data_converter=self.client.data_converter,
-            )
+            self.client = await self.shared.connect(data_converter())
+        else:
+            self.client = await temporal_is_up(self.address, WAIT_LIMIT)
 
     @asynccontextmanager
     async def worker(self, *, sandbox: bool = True) -> AsyncIterator[Worker]:
         """The workers of all queues within the test's process, the workflows in their sandbox."""
         settings = self.settings.model_copy(update={"sandbox": sandbox, "drain_seconds": 0})
         async with (
-            order_worker(self.client, settings, self.database) as running,
-            document_worker(self.client, settings, self.database),
-            invoice_worker(self.client, settings, self.database),
+            bounded(order_worker(self.client, settings, self.database)) as running,
+            bounded(document_worker(self.client, settings, self.database)),
+            bounded(invoice_worker(self.client, settings, self.database)),
         ):
             yield running
 
     async def start_worker_process(self) -> None:
         """A worker as it is in production, up and working."""
         self.alive.unlink(missing_ok=True)
-        self.worker_process.start()
+        # The first one takes seconds, in which the event loop must not stand still.
+        await asyncio.to_thread(self.worker_process.start)
         await eventually(self.alive.exists)
 
     async def place(self, sp_id: str, **changes: Any) -> Life:
@@ -231,10 +237,11 @@ class Surroundings:
 
     async def reaches(self, life: Life, status: Status) -> None:
         """Wait until the records show an order in a state."""
+        found = select(orders.c.status).where(orders.c.sp_id == life.sp_id)
 
         async def there() -> bool:
-            stored = await self.orders.get(life.sp_id)
-            return stored is not None and stored.order.status is status
+            held = await self.database.read(lambda c: c.execute(found).scalar_one_or_none())
+            return held == status
 
         await eventually(there)
 

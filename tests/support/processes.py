@@ -81,7 +81,8 @@ async def run_python(
     """Run a command of this Python, such as `starter.py roles`, to its end."""
     with tempfile.TemporaryDirectory(prefix="cmi-command-") as folder:
         printed, errors = Path(folder) / "printed", Path(folder) / "errors"
-        running = Forked([sys.executable, *arguments], env, printed, errors)
+        command = [sys.executable, *arguments]
+        running = await asyncio.to_thread(Forked, command, env, printed, errors)
         code = await asyncio.to_thread(running.wait, WAIT_LIMIT)
         return subprocess.CompletedProcess(arguments, code, printed.read_text(), errors.read_text())
 

@@ -8,7 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from development.embedded import free_port, temporal_command
+from temporalio.client import Client
+from temporalio.converter import DataConverter
+
+from development.embedded import free_port, temporal_command, temporal_is_up
+from tests.support.limits import WAIT_LIMIT
 
 _NAMESPACES = 20
 """Namespaces of one server, which exist from its start: one that is made later takes seconds until all know it."""
@@ -19,6 +23,11 @@ class Namespace(NamedTuple):
 
     address: str
     name: str
+
+    async def connect(self, converter: DataConverter) -> Client:
+        """A client of it, once its server is up."""
+        await temporal_is_up(self.address, WAIT_LIMIT)
+        return await Client.connect(self.address, namespace=self.name, data_converter=converter)
 
 
 class _Server:

@@ -13,18 +13,20 @@ from records.database import Database
 from settings import Settings
 from temporal.connection import data_converter, register_search_attributes
 from tests.support.empty_tasks import Started, assert_none_has_empty_tasks
+from tests.support.shared_server import unused_namespace
 
 _BIN = Path(sys.executable).parent
 
 OFFERS_LOST_TASKS_SOON = (
     "--dynamic-config-value",
-    'history.defaultWorkflowTaskTimeout="3s"',
+    'history.defaultWorkflowTaskTimeout="5s"',
 )
-"""Options with which the real server takes a workflow task for lost after three seconds, instead of ten.
+"""Options with which the real server takes a workflow task for lost after five seconds, instead of ten.
 
 For tests in which a worker dies with a task in hand, or whose tasks fail: of a task that fails again and again, the SDK
 reports the first attempt, and the others are lost.
 """
+_COMMON = ((), OFFERS_LOST_TASKS_SOON)
 
 
 def binary(name: str) -> str:
@@ -71,17 +73,22 @@ async def skipping_server(
 
 @asynccontextmanager
 async def dev_server(
-    *extra: str, file: Path | None = None, settings: Settings | None = None
+    *extra: str, settings: Settings | None = None
 ) -> AsyncIterator[WorkflowEnvironment]:
-    """The real server, on a free port, with timers as exact as possible.
+    """The real server, with timers as exact as possible. Without unusual options, tests share it: each has a namespace.
 
     At the end it checks that no order or settlement has an empty task.
     """
+    if extra in _COMMON:
+        with unused_namespace(extra) as namespace:
+            client = await namespace.connect(data_converter(settings))
+            yield WorkflowEnvironment.from_client(client)
+            await assert_none_has_empty_tasks(client)
+        return
     async with await _started(
         WorkflowEnvironment.start_local,
         data_converter=data_converter(settings),
         dev_server_existing_path=binary("temporal"),
-        dev_server_database_filename=str(file) if file else None,
         dev_server_extra_args=[
             "--dynamic-config-value",
             'history.timerProcessorMaxTimeShift="50ms"',

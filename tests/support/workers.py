@@ -2,7 +2,10 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from types import TracebackType
+from typing import Any
 
 from temporalio.worker import Worker
 
@@ -24,8 +27,22 @@ class BoundedWorker(Worker):
         traceback: TracebackType | None,
     ) -> None:
         """Stop the worker."""
-        try:
-            async with asyncio.timeout(SHUTDOWN_LIMIT):
-                await super().__aexit__(exc_type, exc_value, traceback)
-        except TimeoutError:
-            logger.warning("a worker's shutdown did not return within %s s", SHUTDOWN_LIMIT)
+        await _give_up(super().__aexit__(exc_type, exc_value, traceback))
+
+
+@asynccontextmanager
+async def bounded(worker: Worker) -> AsyncIterator[Worker]:
+    """Run one of the product's workers. Its shutdown is given up like that of a `BoundedWorker`."""
+    await worker.__aenter__()
+    try:
+        yield worker
+    finally:
+        await _give_up(worker.__aexit__(None, None, None))
+
+
+async def _give_up(shutdown: Coroutine[Any, Any, None]) -> None:
+    try:
+        async with asyncio.timeout(SHUTDOWN_LIMIT):
+            await shutdown
+    except TimeoutError:
+        logger.warning("a worker's shutdown did not return within %s s", SHUTDOWN_LIMIT)

@@ -4,7 +4,9 @@ import ast
 import copy
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -13,6 +15,31 @@ NOT_OURS = {".venv", ".git", "var", "build", "node_modules", "__pycache__"}
 LONGEST_FILE = 350
 # Tables of cases may be longer.
 LONGER = ("tests",)
+
+
+class Parsed(NamedTuple):
+    """What these tests need of a module's source."""
+
+    has_docstring: bool
+    imports: tuple[ast.Import | ast.ImportFrom, ...]
+
+
+@cache
+def parsed(source: str) -> Parsed:
+    """A module's source, parsed once for all tests."""
+    tree = ast.parse(source)
+    imports = [each for each in statements(tree) if isinstance(each, ast.Import | ast.ImportFrom)]
+    return Parsed(ast.get_docstring(tree, clean=False) is not None, tuple(imports))
+
+
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """All statements in a module, however deep. An expression has none, and is not looked through."""
+    for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+        inner = getattr(node, field, None)
+        if isinstance(inner, list):
+            for each in inner:
+                yield each
+                yield from statements(each)
 
 
 class Tree:
@@ -47,10 +74,10 @@ class Tree:
     def _read_imports(self, module: str) -> set[str]:
         is_package = self.paths[module].name == "__init__.py"
         found: set[str] = set()
-        for node in ast.walk(ast.parse(self.sources[module])):
+        for node in parsed(self.sources[module]).imports:
             if isinstance(node, ast.Import):
                 found |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
+            else:
                 base = node.module or ""
                 if node.level:
                     up = module.split(".")[: len(module.split(".")) - node.level + is_package]
@@ -82,7 +109,8 @@ def name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def within(module: str, packages: Iterable[str]) -> bool:
+@cache
+def within(module: str, packages: tuple[str, ...]) -> bool:
     """Whether a module is one of these, or in one of these."""
     return any(module == package or module.startswith(f"{package}.") for package in packages)
 
@@ -139,13 +167,14 @@ NOT_WITH: dict[str, tuple[str, ...]] = {
 }
 
 
+@cache
 def layer(module: str, layers: tuple[tuple[str, ...], ...]) -> tuple[int, str] | None:
     """The number of a module's layer and its package there, the longest name that fits; None if it is in none."""
     found = [
         (len(package), number, package)
         for number, packages in enumerate(layers)
         for package in packages
-        if within(module, [package])
+        if within(module, (package,))
     ]
     return max(found)[1:] if found else None
 
@@ -163,8 +192,8 @@ def violations(tree: Tree) -> Iterator[str]:
     for module in tree.paths:
         if layer(module, LAYERS) is None:
             yield f"{module} is in no layer"
-        limited = max((p for p in LIBRARIES if within(module, [p])), key=len, default=None)
-        also = [each for user, names in ALSO.items() if within(module, [user]) for each in names]
+        limited = max((p for p in LIBRARIES if within(module, (p,))), key=len, default=None)
+        also = [each for user, names in ALSO.items() if within(module, (user,)) for each in names]
         for imported in sorted(tree.imports(module)):
             if points_up(module, imported, LAYERS) or points_up(module, imported, DOMAIN_LAYERS):
                 yield f"{module} imports {imported}"
@@ -174,9 +203,9 @@ def violations(tree: Tree) -> Iterator[str]:
                 yield f"{module} imports {imported}"
             for library, allowed in ONLY_FROM.items():
                 if (
-                    within(imported, [library])
+                    within(imported, (library,))
                     and not within(module, allowed)
-                    and not within(imported, also)
+                    and not within(imported, tuple(also))
                 ):
                     yield f"{module} imports {imported}"
     for package, forbidden in NOT_WITH.items():
@@ -189,10 +218,10 @@ def oddities(tree: Tree) -> Iterator[str]:
     """Each file that does not say what it is for in its first line, or is too long, as a line."""
     for module, source in tree.sources.items():
         path = tree.paths[module]
-        words = ast.get_docstring(ast.parse(source), clean=False)
         lines = source.splitlines()
         comment = bool(lines) and lines[0].startswith(("# ", "#!"))
-        if lines and not comment and (words is None or not lines[0].startswith(('"""', 'r"""'))):
+        opens = bool(lines) and lines[0].startswith(('"""', 'r"""'))
+        if lines and not comment and not (opens and parsed(source).has_docstring):
             yield f"{path}: its first line does not say what it is for"
         if len(lines) > LONGEST_FILE and not within(module, LONGER):
             yield f"{path}: {len(lines)} lines"

@@ -33,7 +33,7 @@ _PLACES = ("8004 Zürich", "3012 Bern", "6900 Lugano", "1003 Lausanne", "9000 St
 
 async def run(orders: int) -> None:
     """Measure statements with ten lines, with a tenth of `orders`, and with all of them."""
-    # Not where a statement is measured: it loads the client of Temporal, which takes 40 MB.
+    # Not where a statement is measured: it loads the client of Temporal, which takes 60 MB.
     from bench.report import keep, table
 
     figures: dict[str, dict[str, float]] = {}

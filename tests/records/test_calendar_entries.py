@@ -103,13 +103,7 @@ async def test_the_partner_that_loses_the_order_learns_that_its_visit_fell(kept:
     assert await kept.removed(OTHER) == []
 
 
-@pytest.mark.parametrize(
-    ("begin", "end", "found"),
-    [(46, 48, []), (46, 48.1, ["SP-2"]), (49, 49.5, ["SP-2"]), (49.9, 52, ["SP-2"]), (50, 52, [])],
-)
-async def test_agreed_visits_are_those_that_overlap_and_are_not_done(
-    kept: Kept, begin: float, end: float, found: list[str]
-) -> None:
+async def test_agreed_visits_are_those_that_overlap_and_are_not_done(kept: Kept) -> None:
     """The appointment in question lasts from 48 to 50 hours after MONDAY."""
     await kept.keep("SP-1", *GOODS_THERE)
     await kept.keep("SP-2", *AGREED)
@@ -122,12 +116,19 @@ async def test_agreed_visits_are_those_that_overlap_and_are_not_done(
         *AGREED,
         Reassign(partner=assignee(OTHER), calendar=intake().calendar, reason="ill"),
     )
-    start, end = MONDAY + timedelta(hours=begin), MONDAY + timedelta(hours=end)
-    agreed = await kept.entries.agreed(HUBER, start, end, without="SP-1")
-    assert [each.order.sp_id for each in agreed] == found
-    if agreed:
-        assert agreed[0].entry.start == MONDAY + timedelta(hours=48)
-        assert agreed[0].entry.end == MONDAY + timedelta(hours=50)
+    for begin, end, found in (
+        (46, 48, []),
+        (46, 48.1, ["SP-2"]),
+        (49, 49.5, ["SP-2"]),
+        (49.9, 52, ["SP-2"]),
+        (50, 52, []),
+    ):
+        period = MONDAY + timedelta(hours=begin), MONDAY + timedelta(hours=end)
+        agreed = await kept.entries.agreed(HUBER, *period, without="SP-1")
+        assert [each.order.sp_id for each in agreed] == found, (begin, end)
+        if agreed:
+            assert agreed[0].entry.start == MONDAY + timedelta(hours=48)
+            assert agreed[0].entry.end == MONDAY + timedelta(hours=50)
 
 
 async def test_an_order_is_not_among_its_own_clashes(kept: Kept) -> None:

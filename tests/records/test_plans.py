@@ -146,6 +146,7 @@ async def test_many_writers_do_not_stop_each_other(
         shared = [f"SP-shared-{n}" for n in range(5)]
         for sp_id in shared:
             await keep(records[0], *TRANSMITTED, sp_id=sp_id)
+        lives = {sp_id: lived(*TRANSMITTED, sp_id=sp_id) for sp_id in shared}
 
         async def write(number: int) -> None:
             of, counted = records[number % 3], calls[number % 3]
@@ -153,7 +154,7 @@ async def test_many_writers_do_not_stop_each_other(
             for turn in range(WRITES):
                 own, events = lived(*TRANSMITTED, sp_id=f"SP-{number}-{turn}")
                 await of.save(Snapshot(order=own, events=events))
-                again, events = lived(*TRANSMITTED, sp_id=names[turn % len(names)])
+                again, events = lives[names[turn % len(names)]]
                 await of.save(Snapshot(order=again, events=events))
                 await counted.add(dict.fromkeys(names, 1), MONDAY)
 

@@ -168,6 +168,7 @@ async def test_thirty_orders_are_five_screens_of_a_phone(portal: Portal) -> None
     staff = await portal.page("operations", device="phone")
     await staff.goto(f"/orders?partner_id={fresh.partner_id}")
     await fits(staff)
+    await axe(staff)
     assert max(await staff.evaluate(LINES)) <= 3, "those of operations have the partner, too"
     await page.goto("/")
     if folder := os.environ.get("PORTAL_PICTURES"):

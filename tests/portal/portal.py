@@ -236,7 +236,8 @@ class Portal:
         `partner_id` is the partner of a user with the role `partner`. `keeps`: with the service worker, which other
         tests do without. `address`: of a line to the site that can break (tests/portal/line.py). `own`: in a new
         window, for a test that changes its size or listens to what happens in it. Other tests get a window that an
-        earlier one has left, without its cookies: a new one and axe-core in it cost as much as three pages.
+        earlier one has left, without its cookies: a new one costs as much processor time as another page, and axe-core
+        in its new process as much again.
         """
         look = _Look(language, device, javascript, dark)
         shared = not (keeps or own or address)

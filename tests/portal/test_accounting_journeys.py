@@ -13,10 +13,11 @@ from playwright.async_api import expect
 from sqlalchemy import update
 
 from records.tables import settlements
-from tests.portal.kept import kept_settlement
+from tests.portal.kept import kept_completed, kept_settlement
 from tests.portal.portal import Portal, axe, fits, follow, press
 from tests.portal.test_settlements_journeys import fetched, issued, settled
 from tests.support.needs import require
+from tests.support.settlements import OCTOBER
 from tests.web.firms import Firm, firm
 from tests.web.site import API
 from tests.web.test_money import OTHER, paper_of
@@ -139,14 +140,14 @@ async def test_payments_are_imported(portal: Portal, tmp_path: Path) -> None:
 
 
 async def test_the_tables_are_downloaded(portal: Portal) -> None:
-    one, number = await waiting(portal)
-    (unbilled,) = await one.completed("60.00")
+    one = await firm(portal.site)
+    number = await kept_settlement(portal.site, one.partner_id, issued=True)
+    (unbilled,) = await kept_completed(portal.site, one.partner_id, "60.00")
+    month = f"{OCTOBER}"
     office = await portal.page("accounting")
     await office.goto("/accounting")
-    journal = await fetched(portal, office, f"/accounting/journal.csv?month={today()[:7]}")
-    assert journal.headers["Content-Disposition"] == (
-        f'attachment; filename="journal-{today()[:7]}.csv"'
-    )
+    journal = await fetched(portal, office, f"/accounting/journal.csv?month={month}")
+    assert journal.headers["Content-Disposition"] == f'attachment; filename="journal-{month}.csv"'
     text = journal.content.decode("utf-8-sig")
     assert number in {
         row["settlement_id"] for row in csv.DictReader(io.StringIO(text), delimiter=";")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
+from tests.portal.kept import kept_completed
 from tests.portal.portal import Portal, axe, fits, follow, press
 from tests.web.firms import firm
 from tests.web.site import API
@@ -91,7 +92,7 @@ async def test_accounting_returns_and_accepts_an_invoice_with_another_account(
 
 async def test_closing_says_that_the_month_still_runs(portal: Portal) -> None:
     one = await firm(portal.site)
-    await one.completed("100.00")
+    await kept_completed(portal.site, one.partner_id, "100.00")
     page = await portal.page("partner", device="phone", javascript=False, partner_id=one.partner_id)
     await page.goto("/settlements")
     await expect(page.get_by_text("läuft noch: Sie verrechnen jetzt")).to_be_visible()

@@ -33,8 +33,9 @@ async def says(page: Page, text: str) -> None:
 
 
 async def test_from_the_overview_to_the_execution(portal: Portal) -> None:
-    site, sp_id = portal.site, await portal.site.new(name="Rosa Blanc")
-    page = await portal.page("partner")
+    site, one = portal.site, await firm(portal.site)
+    sp_id = await site.new(name="Rosa Blanc", partner_id=one.partner_id)
+    page = await portal.page("partner", partner_id=one.partner_id)
     await page.goto("/")
     await fits(page)
     await follow(page.get_by_role("button", name=f"Akzeptieren {sp_id}"))
@@ -107,8 +108,11 @@ async def test_from_the_overview_to_the_execution(portal: Portal) -> None:
 
 
 async def test_a_rejection_on_a_phone_without_javascript(portal: Portal) -> None:
-    sp_id = await portal.site.new()
-    page = await portal.page("partner", "it", device="phone", javascript=False)
+    one = await firm(portal.site)
+    sp_id = await portal.site.new(partner_id=one.partner_id)
+    page = await portal.page(
+        "partner", "it", device="phone", javascript=False, partner_id=one.partner_id
+    )
     await page.goto("/")
     await fits(page)
     await follow(page.get_by_role("button", name=f"Accettare {sp_id}"))

@@ -9,9 +9,9 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.portal.kept import appointed, kept
-from tests.portal.portal import Device, Portal, axe, fits, follow, press
+from tests.portal.portal import PARTNER, Device, Portal, axe, fits, follow, press
 from tests.portal.test_settlements_journeys import fetched
-from tests.support.builders import COMPLETED, MONDAY
+from tests.support.builders import COMPLETED, MONDAY, TRANSMITTED
 from tests.web.firms import firm
 from tests.web.site import MET, agreed, tomorrow
 
@@ -321,9 +321,10 @@ async def test_operations_take_a_completion_back(portal: Portal) -> None:
 async def test_orders_of_one_sales_order_are_together(portal: Portal) -> None:
     site = portal.site
     sales_order = f"S{tomorrow()[:10]}together"
-    sp_id, other, foreign = [
-        await site.new(sales_order_id=sales_order, **more)
-        for more in ({}, {}, {"partner_id": OTHER})
+    sp_id = await site.new(sales_order_id=sales_order)
+    other, foreign = [
+        await kept(site, *TRANSMITTED, sales_order_id=sales_order, partner_id=partner_id)
+        for partner_id in (PARTNER, OTHER)
     ]
     page = await portal.page("partner")
     await page.goto(f"/orders/{sp_id}")

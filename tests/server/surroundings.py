@@ -42,7 +42,7 @@ from tests.support.limits import TEST_LIMIT, WAIT_LIMIT
 from tests.support.processes import Process
 from tests.support.shared_server import Namespace, unused_namespace
 from tests.support.waiting import say_what_waits
-from tests.support.workers import bounded
+from tests.support.workers import Bounded
 from tests.workflows.life import DESK, Life
 from use_cases.input_files import read_items
 from use_cases.orders import OrderUseCases
@@ -208,9 +208,9 @@ class Surroundings:
         """The workers of all queues within the test's process, the workflows in their sandbox."""
         settings = self.settings.model_copy(update={"sandbox": sandbox, "drain_seconds": 0})
         async with (
-            bounded(order_worker(self.client, settings, self.database)) as running,
-            bounded(document_worker(self.client, settings, self.database)),
-            bounded(invoice_worker(self.client, settings, self.database)),
+            Bounded(order_worker(self.client, settings, self.database)) as running,
+            Bounded(document_worker(self.client, settings, self.database)),
+            Bounded(invoice_worker(self.client, settings, self.database)),
         ):
             yield running
 

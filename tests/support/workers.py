@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any
 
@@ -30,14 +29,24 @@ class BoundedWorker(Worker):
         await _give_up(super().__aexit__(exc_type, exc_value, traceback))
 
 
-@asynccontextmanager
-async def bounded(worker: Worker) -> AsyncIterator[Worker]:
-    """Run one of the product's workers. Its shutdown is given up like that of a `BoundedWorker`."""
-    await worker.__aenter__()
-    try:
-        yield worker
-    finally:
-        await _give_up(worker.__aexit__(None, None, None))
+class Bounded:
+    """Runs one of the product's workers, whose shutdown is given up like that of a `BoundedWorker`."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    async def __aenter__(self) -> Worker:
+        """Start the worker."""
+        return await self._worker.__aenter__()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop the worker."""
+        await _give_up(self._worker.__aexit__(exc_type, exc_value, traceback))
 
 
 async def _give_up(shutdown: Coroutine[Any, Any, None]) -> None:

@@ -16,7 +16,7 @@ The templates produce plain text, and the HTML layout escapes it, so that no val
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,7 +100,7 @@ def lines(text: str) -> str:
 
 
 class MailTexts:
-    """Composes mails from the templates, which are read once.
+    """Composes mails from the templates, which a process reads once.
 
     Links begin with `public_url`. `company` is the retailer's name, which partners know.
     """
@@ -230,7 +230,9 @@ class MailTexts:
         )
 
 
+@cache
 def _environment(language: Language, *, html: bool = False) -> Environment:
+    """The templates in one language, each compiled when first used. All objects of a process share them."""
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
         undefined=StrictUndefined,

@@ -100,7 +100,7 @@ def lines(text: str) -> str:
 
 
 class MailTexts:
-    """Composes mails from the templates, which are read once.
+    """Composes mails from the templates, which a process reads once.
 
     Links begin with `public_url`. `company` is the retailer's name, which partners know.
     """
@@ -230,8 +230,9 @@ class MailTexts:
         )
 
 
-@cache  # a template is compiled once in a process, however many objects compose mails
+@cache
 def _environment(language: Language, *, html: bool = False) -> Environment:
+    """The templates in one language, each compiled when first used. All objects of a process share them."""
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
         undefined=StrictUndefined,

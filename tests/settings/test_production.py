@@ -5,7 +5,6 @@ import base64
 import contextlib
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from records.database import Database
 from records.migrate import migrate
 from settings import Settings
 from settings.production import Finding, findings, is_sample_address
+from tests.support.processes import Process, run_python
 from use_cases.accounts import Accounts
 
 ROOT = Path(__file__).parents[2]
@@ -165,7 +165,7 @@ COMMANDS = {"web": ["-m", "web"], "worker": ["worker.py"]}
 
 
 @pytest.mark.parametrize("process", COMMANDS)
-def test_the_process_names_everything_and_no_secret_and_ends_with_2(
+async def test_the_process_names_everything_and_no_secret_and_ends_with_2(
     process: str, tmp_path: Path
 ) -> None:
     secrets = {
@@ -176,15 +176,7 @@ def test_the_process_names_everything_and_no_secret_and_ends_with_2(
         "CMI_TRUSTED_PROXIES": "0.0.0.0/0",
     }
     env = {name: value for name, value in os.environ.items() if not name.startswith("CMI_")}
-    done = subprocess.run(
-        [sys.executable, *COMMANDS[process]],
-        cwd=ROOT,
-        env={**env, "CMI_PRODUCTION": "on", **secrets},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = await run_python(COMMANDS[process], {**env, "CMI_PRODUCTION": "on", **secrets})
     assert done.returncode == 2, done.stderr
     first, *lines = done.stderr.splitlines()
     assert first.startswith("CMI_PRODUCTION is on")
@@ -199,8 +191,8 @@ def test_the_process_names_everything_and_no_secret_and_ends_with_2(
     assert "Traceback" not in done.stderr
 
 
-def start_with(folder: Path, process: str, **changes: str) -> "subprocess.Popen[str]":
-    """Start a process that is fit for production, on a database of this folder."""
+def start_web(folder: Path, **changes: str) -> Process:
+    """Start a web process that is fit for production, on a database of this folder."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("CMI_")}
     env = {
         **plain,
@@ -210,21 +202,21 @@ def start_with(folder: Path, process: str, **changes: str) -> "subprocess.Popen[
         "TEMPORAL_ADDRESS": "127.0.0.1:1",
         **changes,
     }
-    return subprocess.Popen(
-        [sys.executable, *COMMANDS[process]], cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True
-    )
+    web = Process([sys.executable, *COMMANDS["web"]], env, folder / "web.log")
+    web.start()
+    return web
 
 
 async def test_a_web_process_that_is_fit_serves(tmp_path: Path) -> None:
     port = free_port()
-    web = start_with(tmp_path, "web", CMI_HTTP_PORT=str(port), CMI_TRUSTED_PROXIES="127.0.0.1")
+    web = start_web(tmp_path, CMI_HTTP_PORT=str(port), CMI_TRUSTED_PROXIES="127.0.0.1")
     try:
         async with httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{port}", headers={"X-Forwarded-Proto": "https"}
         ) as http:
             async with asyncio.timeout(60):
                 while True:
-                    assert web.poll() is None, web.communicate()[1]
+                    assert web.is_running, web.text
                     with contextlib.suppress(httpx.TransportError):
                         answer = await http.get("/login")
                         break
@@ -234,7 +226,6 @@ async def test_a_web_process_that_is_fit_serves(tmp_path: Path) -> None:
         assert "Secure" in answer.headers["Set-Cookie"]
     finally:
         web.kill()
-        web.communicate()
 
 
 async def test_a_database_with_sample_logins_is_refused(tmp_path: Path) -> None:
@@ -247,22 +238,15 @@ async def test_a_database_with_sample_logins_is_refused(tmp_path: Path) -> None:
     finally:
         await accounts.close()
         await database.close()
-    web = start_with(tmp_path, "web")
-    _, errors = await asyncio.to_thread(web.communicate)
-    assert web.returncode == 2
-    assert Finding.SAMPLE_LOGINS.problem in errors
-    assert len(errors.splitlines()) == 2
+    web = start_web(tmp_path)
+    assert await web.exit_code() == 2
+    assert Finding.SAMPLE_LOGINS.problem in web.text
+    assert len(web.text.splitlines()) == 2
 
 
-def test_the_command_for_development_starts_nothing(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "dev.py", "--data-dir", str(tmp_path / "dev")],
-        cwd=ROOT,
-        env={**os.environ, "CMI_PRODUCTION": "on"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+async def test_the_command_for_development_starts_nothing(tmp_path: Path) -> None:
+    command = ["dev.py", "--data-dir", str(tmp_path / "dev")]
+    done = await run_python(command, {**os.environ, "CMI_PRODUCTION": "on"})
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "CMI_PRODUCTION: must be off, since this is for development\n"
 

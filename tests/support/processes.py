@@ -39,7 +39,10 @@ class Running(Protocol):
 
 
 class Forked:
-    """A command of this Python, such as `python worker.py`, `-m web` or `-c CODE`, in a process that was forked."""
+    """A command of this Python, such as `python worker.py`, `-m web` or `-c CODE`, in a process that was forked.
+
+    It starts with the usual umask, under which everybody reads files.
+    """
 
     def __init__(
         self, command: Sequence[str], env: dict[str, str], log: Path, errors: Path | None = None
@@ -89,6 +92,7 @@ async def run_python(
 
 def _become(arguments: list[str], env: dict[str, str], log: str, errors: str) -> None:
     """Within the new process: be what Python would be with these arguments."""
+    os.umask(0o022)  # loading the product may have changed it
     os.environ.clear()
     os.environ.update(env)
     to_file = os.O_WRONLY | os.O_APPEND | os.O_CREAT
@@ -105,6 +109,7 @@ def _become(arguments: list[str], env: dict[str, str], log: str, errors: str) ->
             sys.argv = ["-c", *rest]
             exec(code, {"__name__": "__main__"})
         case ["-m", module, *rest]:
+            sys.modules.pop(f"{module}.__main__", None)  # runpy warns of a module that is loaded
             sys.argv = [module, *rest]
             runpy.run_module(module, run_name="__main__", alter_sys=True)
         case _:

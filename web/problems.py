@@ -180,9 +180,8 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 def _methods(request: Request) -> str:
     """The methods of all routes with this path; the `Allow` header of the error has those of one route only."""
     scope = request.scope
-    root = scope.get(
-        "app_root_path", scope.get("root_path", "")
-    )  # a mount adds its own to `root_path`
+    # A mount adds its own path to `root_path`.
+    root = scope.get("app_root_path", scope.get("root_path", ""))
     path = scope["path"].removeprefix(root)
     known: set[str] = set()
     for route in iter_route_contexts(request.app.routes):

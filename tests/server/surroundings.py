@@ -228,7 +228,10 @@ class Surroundings:
         return Life(self, placed.snapshot.order.intake)
 
     async def begin_with(self, order: Order, events: tuple[Recorded, ...]) -> None:
-        """Start the workflow of an order that has lived these events, as if an earlier run had; the records have it."""
+        """Start the workflow of an order that has lived these events, as if an earlier run had; the records have it.
+
+        Not for a worker with encryption keys, which refuses what `client` sends.
+        """
         carried = Carried(
             order=order, events=events[-EVENTS_CARRIED:], unsaved=(), outbox=(), answered={}
         )

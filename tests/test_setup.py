@@ -1,9 +1,7 @@
 """`make setup`: what it installs, what it says where it cannot, and what that means for the tests."""
 
-import itertools
 import json
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -11,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from development.embedded import ROOT, free_port
+from development.embedded import ROOT
 from scripts import system_packages
 from scripts.system_packages import PARTS, Part
 from tests.support.needs import require
@@ -237,39 +235,3 @@ def test_no_skips_makes_a_skipped_test_an_error(tmp_path: Path) -> None:
     assert strict.returncode == 1, strict.stdout
     assert "1 failed, 1 xfailed, 3 errors" in strict.stdout
     assert strict.stdout.count("--no-skips: ") >= 4
-
-
-# --- make run ----------------------------------------------------------------------------------------------------
-
-WITHOUT_PANGO = """
-import sys
-from development import api_client
-from scripts import system_packages
-api_client.PATIENCE = 600.0  # a busy machine is no failure
-system_packages.PARTS["pango"] = system_packages.PARTS["pango"]._replace(found=lambda: False)
-import dev
-from temporal.connection import leave
-leave(dev.main(sys.argv[1:]))
-"""
-
-
-def test_everything_starts_without_pango_and_says_what_waits(tmp_path: Path) -> None:
-    ports = [f"--{name}-port={free_port()}" for name in ("http", "temporal", "ui", "smtp")]
-    env = {key: value for key, value in os.environ.items() if not key.startswith("CMI_")}
-    with (tmp_path / "errors").open("w+") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-c", WITHOUT_PANGO, "--data-dir", str(tmp_path / "dev"), *ports],
-            cwd=ROOT,
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-        assert process.stdout is not None
-        said = list(itertools.takewhile(lambda line: line != "ready\n", process.stdout))
-        process.send_signal(signal.SIGTERM)
-        code = process.wait()
-        process.stdout.close()
-        errors.seek(0)
-        assert code == 0, errors.read()
-    assert said[-1].startswith("No document can be made, and settlements wait for theirs; missing")

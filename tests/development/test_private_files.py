@@ -2,10 +2,8 @@
 
 import contextlib
 import os
-import signal
 import sqlite3
 import stat
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -13,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from development.embedded import ROOT, free_port
+from development.embedded import free_port
 from files.atomic import write_atomically
+from tests.support.processes import Process, run_python
 
 
 @pytest.fixture(autouse=True)
@@ -39,84 +38,44 @@ def environment(folder: Path) -> dict[str, str]:
     return {**plain, "CMI_DATABASE_URL": f"sqlite:///{folder / 'records' / 'cmi.db'}"}
 
 
-def test_everything_on_one_machine(tmp_path: Path) -> None:
-    folder = tmp_path / "dev"
-    ports = [f"--{name}-port={free_port()}" for name in ("http", "temporal", "ui", "smtp")]
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("CMI_")}
-    with (tmp_path / "errors").open("w+") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "dev.py", "--no-sample-data", "--data-dir", str(folder), *ports],
-            cwd=ROOT,
-            env=plain,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-        try:
-            assert process.stdout is not None
-            said = _until_ready(process)
-            errors.seek(0)
-            assert said[-1:] == ["ready\n"], errors.read()
-            made = {str(path.relative_to(folder)) for path in folder.rglob("*")}
-            assert others_may(folder) == {}
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.communicate()
-    assert {
-        *("cmi.db", "cmi.db-wal", "cmi.db-shm", "temporal.db", "temporal.db-wal"),
-        *("logs/web.log", "logs/worker.log", "logs/temporal.log"),
-        *("credentials.json", "worker.alive"),
-    } <= made
-    assert [name for name in made if name.startswith("mail/") and name.endswith(".eml")]
-
-
-def _until_ready(process: "subprocess.Popen[str]") -> list[str]:
-    assert process.stdout is not None
-    said = []
-    for line in process.stdout:
-        said.append(line)
-        if line == "ready\n":
-            break
-    return said
-
-
 @pytest.mark.parametrize(
     "command",
     [
-        [sys.executable, "starter.py", "partner", "examples/partners/elektro-huber.json"],
-        [sys.executable, "-m", "alembic", "upgrade", "head"],
+        ["starter.py", "partner", "examples/partners/elektro-huber.json"],
+        ["-m", "alembic", "upgrade", "head"],
     ],
     ids=["starter", "alembic"],
 )
-def test_commands(tmp_path: Path, command: list[str]) -> None:
-    subprocess.run(command, cwd=ROOT, env=environment(tmp_path), check=True, capture_output=True)
-    with contextlib.closing(sqlite3.connect(tmp_path / "records" / "cmi.db")) as connection:
+async def test_commands(tmp_path: Path, command: list[str]) -> None:
+    folder = tmp_path / "made"
+    done = await run_python(command, environment(folder))
+    assert done.returncode == 0, done.stderr
+    with contextlib.closing(sqlite3.connect(folder / "records" / "cmi.db")) as connection:
         assert connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
-    assert others_may(tmp_path) == {}
+    assert others_may(folder) == {}
 
 
 @pytest.mark.parametrize("command", [["-m", "web"], ["worker.py"]], ids=["web", "worker"])
 def test_processes_by_themselves(tmp_path: Path, command: list[str]) -> None:
+    folder = tmp_path / "made"
     env = {
-        **environment(tmp_path),
+        **environment(folder),
         "CMI_HTTP_PORT": str(free_port()),
         "TEMPORAL_ADDRESS": "127.0.0.1:1",  # they make the tables before they need it
     }
-    process = subprocess.Popen(
-        [sys.executable, *command], cwd=ROOT, env=env, stderr=subprocess.DEVNULL
-    )
-    file = tmp_path / "records" / "cmi.db"
+    process = Process([sys.executable, *command], env, tmp_path / "log")
+    process.start()
+    file = folder / "records" / "cmi.db"
     try:
         end = time.monotonic() + 60
         while not has_tables(file):
-            assert process.poll() is None
+            assert process.is_running, process.text
             assert time.monotonic() < end
             time.sleep(0.05)
-        assert (tmp_path / "records" / "cmi.db-wal").exists()
-        assert others_may(tmp_path) == {}
+        assert (folder / "records" / "cmi.db-wal").exists()
+        assert others_may(folder) == {}
     finally:
         process.kill()
-        process.wait()
 
 
 def has_tables(file: Path) -> bool:

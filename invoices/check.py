@@ -36,10 +36,8 @@ LIMITS = Limits(memory=1 << 30, seconds=45, processor=10)
 _LOGGER = logging.getLogger(__name__)
 _MOST_TEXT = 5_000_000  # characters
 _MOST_NAMED = 200  # of missing and of foreign SP-IDs
-_QR_PAGES = (
-    3,
-    3,
-)  # from the beginning and from the end: searched first, under version 1 of the rules only these
+# From the beginning and from the end: searched first, under version 1 of the rules only these.
+_QR_PAGES = (3, 3)
 _QR_SHARE = 0.7  # of the processor time that the process may use; a page without pictures takes 0.01 seconds
 _QR_DPI = 200
 _LARGEST_IMAGE = 3000  # pixels along an edge

@@ -116,8 +116,12 @@ def after_review(order: Order, event: ReviewDecided, at: datetime) -> Order:
         case "cancel":
             return decided.replace(status=Status.CANCELLED)
         case "accept_as_executed":
+            # Who executed an order knows of it, whatever became of the notice.
             return decided.replace(
-                executed_on=event.executed_on, undo_until=None, status=Status.COMPLETED
+                executed_on=event.executed_on,
+                undo_until=None,
+                seen_at=order.seen_at or (at if order.rules >= 2 else None),
+                status=Status.COMPLETED,
             )
         case "continue":
             return resumed(order, at)

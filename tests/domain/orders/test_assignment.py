@@ -15,6 +15,7 @@ from domain.orders.commands import (
     Decline,
     LogContact,
     PaymentReceived,
+    Reopen,
     ReportNotExecuted,
     Unassign,
 )
@@ -304,6 +305,18 @@ def test_without_an_accept_step_the_new_partners_first_deadline_waits_for_its_no
     assert running(life)["set_appointment"] == due
     missed = [d.kind for d in life.order.deadlines if d.partner_id == ROSSI.partner_id and d.missed]
     assert missed == ["transmit"]
+
+
+def test_an_execution_is_to_be_confirmed_again_by_a_partner_whom_no_notice_ever_reached() -> None:
+    """Operations accepted the execution, so the partner knew of the order."""
+    life = reached_without_accept(Status.SET_APPOINTMENT, False, NO_ACCEPT)
+    life.do(reassign(), "2026-11-17 10:00")
+    life.let_pass("2026-11-18 09:00")
+    assert life.deadline("transmit"), "no notice is out"
+    life.do(GoodsReceived(damaged=True))
+    life.do(DecideReview(decision="accept_as_executed"), "2026-11-19 09:00")
+    life.do(Reopen(reason="x"), "2026-11-20 10:00")
+    assert running(life) == {"confirm_execution": "2026-11-23 18:00"}
 
 
 def reached_without_accept(status: Status, received: bool, policy_text: str) -> Life:

@@ -7,7 +7,7 @@ import pytest
 from records import limits
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def patience_with_connections() -> Iterator[None]:
     """Let this process wait for a connection as long as for a whole transaction.
 

@@ -30,7 +30,7 @@ logger = logging.getLogger("cmi.desk")
 
 
 class OrderMails:
-    """The mails of `recorded_mails.RECORDED`. `use_cases.leases.keep_sending` sends them; `stop` ends that early."""
+    """The mails of `recorded_mails.RECORDED`, which `use_cases.leases.keep_sending` sends until `stop`."""
 
     def __init__(
         self,

@@ -175,7 +175,7 @@ class GuardedRoute(APIRoute):
 
 
 class GuardedRouter(APIRouter):
-    """A router for calls of the API: each of its routes is a `GuardedRoute`."""
+    """A router for calls of the API: each of its routes is a `GuardedRoute`, below the prefix `API`."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(route_class=GuardedRoute, **options)

@@ -63,8 +63,8 @@ def allowed(order: Order, role: Role, now: datetime | None = None) -> tuple[str,
 
 def rule_of(order: Order, command: Command) -> CommandRule | None:
     """The row of `COMMANDS` for a command; None for a command that only the order's own workflow gives."""
-    of_it = [rule for rule in COMMANDS if rule.command is type(command)]
-    return next(rules.holding(of_it, order.rules), None)
+    rows = [rule for rule in COMMANDS if rule.command is type(command)]
+    return next(rules.holding(rows, order.rules), None)
 
 
 def authorise(order: Order, command: Command, actor: Actor) -> None:

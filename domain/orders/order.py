@@ -105,8 +105,7 @@ class Order(Value):
         partner_since: since when the partner has the ball without interruption; None while another party has it.
         transmitted_at: since when its partner sees it; None while it does not.
         notified_at: when the mail about the new order was handed to the mail server.
-        seen_at: when the partner first looked at the order, accepted it or is known to have worked on it, if the mail
-            was not out by then.
+        seen_at: when the partner first acted on the order, or looked at it before the mail was out.
         attempts: when the partner tried to reach the customer in vain.
         resume_status: the state that a review or a hold has interrupted.
         resumed_at: when the last review or hold ended and the order continued where it was.

@@ -74,8 +74,8 @@ def usual_day(days: int = 3) -> date:
     return next(day for day in following if day.weekday() != _SUNDAY and day not in free)
 
 
-class _Look(NamedTuple):
-    """What a window of the browser is for."""
+class _WindowKind(NamedTuple):
+    """What two windows must have in common for one to be used as the other."""
 
     language: Language
     device: Device
@@ -170,8 +170,8 @@ class Portal:
         self.folder = site.around.folder
         self._browser = browser
         self._logins: dict[tuple[str, str, str | None], Login] = {}
-        self._open: list[tuple[_Look | None, Page]] = []
-        self._idle: dict[_Look, Page] = {}
+        self._open: list[tuple[_WindowKind | None, Page]] = []
+        self._idle: dict[_WindowKind, Page] = {}
         self._found: list[str] = []
         self._documents: list[Request] = []
         self._assets: dict[str, Request] = {}
@@ -239,7 +239,7 @@ class Portal:
         earlier one has left, without its cookies: a new one costs as much processor time as another page, and axe-core
         in its new process as much again.
         """
-        look = _Look(language, device, javascript, dark)
+        look = _WindowKind(language, device, javascript, dark)
         shared = not (keeps or own or address)
         page = self._idle.pop(look, None) if shared else None
         if page is None or page.is_closed():
@@ -251,7 +251,7 @@ class Portal:
             await self.log_in(page.context, login)
         return page
 
-    async def _new_page(self, look: _Look, address: str, *, keeps: bool) -> Page:
+    async def _new_page(self, look: _WindowKind, address: str, *, keeps: bool) -> Page:
         width, height = SIZES[look.device]
         context = await self._browser.new_context(
             base_url=address,
@@ -319,7 +319,7 @@ class Portal:
         self._open, self._found, self._documents, self._assets = [], [], [], {}
         assert not found, "\n".join(found)
 
-    async def _leave(self, look: _Look | None, page: Page) -> None:
+    async def _leave(self, look: _WindowKind | None, page: Page) -> None:
         """Keep a window for the next test that wants this look, if there is none yet, or close it."""
         if look is None or look in self._idle or page.is_closed():
             await page.context.close()

@@ -1,4 +1,4 @@
-"""Real surroundings: Temporal on its database file, mail server, records, worker processes to be killed."""
+"""Real surroundings: Temporal, mail server, records, worker processes to be killed."""
 
 import asyncio
 import os
@@ -42,7 +42,7 @@ from tests.support.limits import TEST_LIMIT, WAIT_LIMIT
 from tests.support.processes import Process
 from tests.support.shared_server import Namespace, unused_namespace
 from tests.support.waiting import say_what_waits
-from tests.support.workers import Bounded
+from tests.support.workers import BoundedRun
 from tests.workflows.life import DESK, Life
 from use_cases.input_files import read_items
 from use_cases.orders import OrderUseCases
@@ -65,10 +65,6 @@ remind_before = "1 second"
 repeat_every = "1 hour"
 office_hours_only = false
 """
-
-SOON_TRIED_AGAIN = ("--dynamic-config-value", 'history.defaultWorkflowTaskTimeout="3s"')
-"""For the server of tests in which tasks of workflows fail: the SDK reports the first failure of a task, and lets each
-later attempt run into this limit, which is ten seconds by default."""
 
 
 async def eventually(condition: Callable[[], Any]) -> Any:
@@ -208,9 +204,9 @@ class Surroundings:
         """The workers of all queues within the test's process, the workflows in their sandbox."""
         settings = self.settings.model_copy(update={"sandbox": sandbox, "drain_seconds": 0})
         async with (
-            Bounded(order_worker(self.client, settings, self.database)) as running,
-            Bounded(document_worker(self.client, settings, self.database)),
-            Bounded(invoice_worker(self.client, settings, self.database)),
+            BoundedRun(order_worker(self.client, settings, self.database)) as running,
+            BoundedRun(document_worker(self.client, settings, self.database)),
+            BoundedRun(invoice_worker(self.client, settings, self.database)),
         ):
             yield running
 

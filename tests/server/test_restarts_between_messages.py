@@ -40,7 +40,7 @@ class Course:
     messages: Sequence[Callable[[], Awaitable[Any]]]
 
     def has_begun(self, turn: int) -> bool:
-        """Whether there is such a workflow by the end of this round."""
+        """Whether its first message has been sent by the end of this round."""
         return self.begins <= turn
 
     async def go_on(self, turn: int) -> None:

@@ -286,7 +286,7 @@ def test_hostile_text_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @needs("pango")
-async def test_the_same_data_gives_the_same_bytes_in_every_process() -> None:
+async def test_the_same_data_gives_the_same_bytes_in_another_process() -> None:
     data = statement(60, language="fr")
     here = render(data)
     assert here == render(data) == await render_confined(data)

@@ -63,7 +63,7 @@ def one_process_for_documents() -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def running_documents() -> Iterator[None]:
-    """The same, for the tests of a module and for the settlements that they share: their fixtures come after this."""
+    """Documents of a module's tests are made in a process that stays. Fixtures of the module run after this one."""
     with one_process_for_documents():
         yield
 

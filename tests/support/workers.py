@@ -29,7 +29,7 @@ class BoundedWorker(Worker):
         await _give_up(super().__aexit__(exc_type, exc_value, traceback))
 
 
-class Bounded:
+class BoundedRun:
     """Runs one of the product's workers, whose shutdown is given up like that of a `BoundedWorker`."""
 
     def __init__(self, worker: Worker) -> None:

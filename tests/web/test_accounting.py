@@ -42,7 +42,7 @@ def table_of(content: bytes) -> list[dict[str, str]]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def listed(cmi: Site) -> tuple[Firm, dict[str, Any]]:
-    """A firm whose settlement of two orders is issued, and stays so."""
+    """A firm whose settlement of two orders is issued and stays so. One test deletes its CSV."""
     return await issued(cmi, "129.00", "80.05")
 
 

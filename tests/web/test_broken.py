@@ -12,8 +12,9 @@ from contracts import names
 from domain.orders.commands import Accept
 from records.worklist import Worklists
 from temporal.calls import Broken as BrokenWorkflow
-from tests.server.surroundings import SOON_TRIED_AGAIN, eventually, surroundings
+from tests.server.surroundings import eventually, surroundings
 from tests.server.test_reconciler import Broken, forget
+from tests.support.temporal_servers import OFFERS_LOST_TASKS_SOON
 from tests.support.workers import BoundedWorker
 from tests.web.firms import firm
 from tests.web.site import API, site
@@ -49,7 +50,9 @@ def names_cause(answer: httpx.Response) -> bool:
 
 async def test_commands_and_reads_while_workflows_are_broken(tmp_path: Path) -> None:
     async with (
-        surroundings(tmp_path, server=SOON_TRIED_AGAIN, CMI_POLICY=policy(tmp_path)) as around,
+        surroundings(
+            tmp_path, server=OFFERS_LOST_TASKS_SOON, CMI_POLICY=policy(tmp_path)
+        ) as around,
         site(around) as cmi,
     ):
         async with around.worker():

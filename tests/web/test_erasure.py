@@ -77,7 +77,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @asynccontextmanager
 async def _worker_process(around: Surroundings) -> AsyncIterator[None]:
-    """A worker with the keys, as in production; the surroundings end it."""
+    """A worker with the keys, as in production but for documents (`WORKER`); the surroundings end it."""
     around.worker_process = Process(
         [sys.executable, "-c", WORKER],
         {**around.env, "PYTHONPATH": str(ROOT)},

@@ -45,7 +45,8 @@ CALLERS = ("operations", "shop", "partner", "accounting", "warehouse")
 def calls_of(role: str) -> tuple[list[str], list[str]]:
     """The calls that a role makes, each that it may make and no role before it; and the lists that it may read, too.
 
-    Before its body is read, a call is refused to a role that may not make it: tests/web/test_access.py.
+    Before its body is read, a call is refused to a role that may not make it: tests/web/test_access.py. What a partner
+    is shown of one order has the same fields as in its lists, which it reads here.
     """
     before = set(CALLERS[: CALLERS.index(role)])
     own = [call for call, roles in DECIDED.items() if role in roles and not roles & before]

@@ -219,12 +219,12 @@ def configured(tmp_path: Path) -> Settings:
     return Settings(warehouse_dir=tmp_path / "warehouse", sandbox=True, drain_seconds=0)
 
 
-ALONE: tuple[Kind, ...] = ("orders", "settlements")
+PUT_ALONE: tuple[Kind, ...] = ("orders", "settlements")
 """What is deleted of an order or a settlement takes rows of other kinds with it."""
-OTHERS = [kind for kind in PUT if kind not in ALONE]
+PUT_TOGETHER = [kind for kind in PUT if kind not in PUT_ALONE]
 
 
-@pytest.mark.parametrize("kinds", [*([kind] for kind in ALONE), OTHERS], ids="-".join)
+@pytest.mark.parametrize("kinds", [*([kind] for kind in PUT_ALONE), PUT_TOGETHER], ids="-".join)
 async def test_the_schedule_of_a_real_server_acts_after_the_time_and_not_before(
     kinds: list[Kind], tmp_path: Path, database: Database
 ) -> None:

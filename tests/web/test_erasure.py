@@ -70,7 +70,10 @@ def made_here(module, data, limits, given_up):
 confined._run = made_here
 sys.exit(worker.main([]))
 """
-"""A worker process that makes documents itself: a new process for each loads its libraries for a second."""
+"""A worker process that makes documents itself: a new process for each loads its libraries for a second.
+
+Pictures are still read in confined processes, so that the folders of these are searched, too.
+"""
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -97,8 +97,10 @@
   const send = () => (waits ? ask("send").then(show) : null);
   navigator.serviceWorker.addEventListener("message", show);
   navigator.serviceWorker.addEventListener("controllerchange", show);
-  addEventListener("online", send);
-  document.addEventListener("visibilitychange", send);
+  // At "online", or when the phone is taken out of the pocket, the connection often works only a moment later.
+  const sendSoon = () => [0, 1000, 5000].forEach((after) => setTimeout(send, after));
+  addEventListener("online", sendSoon);
+  document.addEventListener("visibilitychange", sendSoon);
   setInterval(send, 20000);
   show().then(send);
 })();

@@ -9,6 +9,7 @@ from development.embedded import ROOT
 from tests.support.needs import needs
 
 OPS = ROOT / "ops"
+TESTS = ("alerts_test.yml", "alerts_of_days_test.yml")
 RULES = [
     rule
     for group in yaml.safe_load((OPS / "alerts.yml").read_text())["groups"]
@@ -18,15 +19,15 @@ RULES = [
 
 @needs("prometheus")
 def test_each_alert_fires_when_it_should() -> None:
-    for arguments in (["check", "rules", "alerts.yml"], ["test", "rules", "alerts_test.yml"]):
+    for arguments in (["check", "rules", "alerts.yml"], ["test", "rules", *TESTS]):
         done = subprocess.run(
             ["promtool", *arguments], cwd=OPS, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
-    tests = yaml.safe_load((OPS / "alerts_test.yml").read_text())["tests"]
     fired = {
         case["alertname"]
-        for test in tests
+        for file in TESTS
+        for test in yaml.safe_load((OPS / file).read_text())["tests"]
         for case in test["alert_rule_test"]
         if case["exp_alerts"]
     }

@@ -80,6 +80,14 @@ if os.getppid() == int(sys.argv[1]):
 """
 
 
+def ending_with_parent(command: Sequence[str]) -> list[str]:
+    """A command of this process which the kernel stops with SIGTERM when the thread that started it ends; on Linux."""
+    if sys.platform != "linux":
+        return list(command)
+    python = [sys.executable, "-I", "-S", "-c", _END_WITH_PARENT]
+    return [*python, str(os.getpid()), *command]
+
+
 class Child:
     """A process that is kept running: it is restarted when it ends by itself.
 
@@ -118,14 +126,10 @@ class Child:
         self._keeper = asyncio.create_task(self._keep(process))
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        command = self._command
-        if sys.platform == "linux":
-            python = [sys.executable, "-I", "-S", "-c", _END_WITH_PARENT]
-            command = [*python, str(os.getpid()), *command]
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                command,
+                ending_with_parent(self._command),
                 env=self._env,
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,

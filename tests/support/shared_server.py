@@ -11,7 +11,7 @@ from typing import NamedTuple
 from temporalio.client import Client
 from temporalio.converter import DataConverter
 
-from development.embedded import free_port, temporal_command, temporal_is_up
+from development.embedded import ending_with_parent, free_port, temporal_command, temporal_is_up
 from tests.support.limits import WAIT_LIMIT
 
 _NAMESPACES = 20
@@ -31,7 +31,10 @@ class Namespace(NamedTuple):
 
 
 class _Server:
-    """A server in memory. It starts at once, and may not answer yet."""
+    """A server in memory. It starts at once, and may not answer yet.
+
+    It ends with the process of the tests, also if that is killed.
+    """
 
     def __init__(self, options: Sequence[str]) -> None:
         self.options = options
@@ -41,9 +44,12 @@ class _Server:
         port = free_port()
         self.address = f"127.0.0.1:{port}"
         namespaces = [part for name in self.unused for part in ("--namespace", name)]
+        command = temporal_command(
+            port=port, ui_port=None, file=None, extra=[*namespaces, *options]
+        )
         with (self.folder / "temporal.log").open("wb") as log:
             self._process = subprocess.Popen(
-                temporal_command(port=port, ui_port=None, file=None, extra=[*namespaces, *options]),
+                ending_with_parent(command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

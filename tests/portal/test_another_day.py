@@ -10,6 +10,7 @@ from tests.portal.kept import appointed, kept
 from tests.portal.portal import Portal, axe, fits, follow
 from tests.portal.test_orders_pages import operations, partner
 from tests.portal.visitor import Visitor, visitor
+from tests.web.begun import agreed_steps, begun
 from use_cases.customer_links import CustomerLinkUseCases
 
 __all__ = ["operations", "partner"]
@@ -20,8 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def test_a_wish_is_on_the_overview_and_the_order_until_it_is_settled(
     portal: Portal, partner: Visitor, operations: Visitor
 ) -> None:
-    sp_id = await portal.site.new()
-    await portal.site.brought(sp_id, "confirm_execution")
+    sp_id = await begun(portal.site, *agreed_steps())
     desk: CustomerLinkUseCases = portal.site.app.state.customer_links
     order = await desk.open(await desk.issue(sp_id))
     assert order is not None

@@ -9,7 +9,9 @@ from playwright.async_api import Page, expect
 
 from tests.portal.line import line_to
 from tests.portal.portal import PASSWORD, Portal, axe, fits, follow
+from tests.support.builders import ACCEPTED
 from tests.support.limits import WAIT_LIMIT
+from tests.web.begun import begun
 from tests.web.site import API
 from web.portal.pages import HERE
 from web.security import session_cookie
@@ -44,10 +46,7 @@ async def _attempts(portal: Portal, sp_id: str) -> int:
 
 
 async def _accepted(portal: Portal, name: str) -> str:
-    sp_id = await portal.site.new(name=name)
-    await portal.site.do(portal.site.partner, sp_id, "accept", {})
-    await portal.site.reaches(sp_id, "check_requirements")
-    return sp_id
+    return await begun(portal.site, *ACCEPTED, name=name)
 
 
 async def test_what_is_typed_without_a_connection_is_sent_later(portal: Portal) -> None:

@@ -8,6 +8,7 @@ from playwright.async_api import Page, expect
 from tests.portal.portal import Portal, axe, fits, press
 from tests.portal.visitor import visitor
 from tests.support.pictures import photo
+from tests.web.begun import agreed_steps, begun
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -41,8 +42,7 @@ async def sign(page: Page) -> None:
 
 @pytest.mark.parametrize("javascript", [True, False])
 async def test_a_visit_from_photo_to_signature(portal: Portal, javascript: bool) -> None:
-    sp_id = await portal.site.new(code="install-dryer", name="Regula Müller")
-    await portal.site.brought(sp_id, "confirm_execution")
+    sp_id = await begun(portal.site, *agreed_steps(), code="install-dryer")
     phone = await portal.page("partner", device="phone", javascript=javascript)
     await phone.goto(f"/orders/{sp_id}")
     camera, chosen = (
@@ -107,8 +107,7 @@ async def test_a_visit_from_photo_to_signature(portal: Portal, javascript: bool)
 
 
 async def test_confirming_without_the_protocol_leads_to_it(portal: Portal) -> None:
-    sp_id = await portal.site.new(code="install-dryer", name="Regula Müller")
-    await portal.site.brought(sp_id, "confirm_execution")
+    sp_id = await begun(portal.site, *agreed_steps(), code="install-dryer")
     phone = await portal.page("partner", device="phone", javascript=False)
     await phone.goto(f"/orders/{sp_id}")
     await phone.locator("summary", has_text="Schon ausgeführt?").click()
@@ -123,8 +122,7 @@ async def test_confirming_without_the_protocol_leads_to_it(portal: Portal) -> No
 
 
 async def test_what_a_protocol_lacks_is_named_as_the_reader_knows_it(portal: Portal) -> None:
-    sp_id = await portal.site.new(code="install-dryer", name="Regula Müller")
-    await portal.site.brought(sp_id, "confirm_execution")
+    sp_id = await begun(portal.site, *agreed_steps(), code="install-dryer")
     async with visitor(portal, "partner", "fr") as one:
         shown = (await one.get(f"/orders/{sp_id}")).text
         assert shown.index('id="on-site"') < shown.index('id="facts"')

@@ -10,6 +10,7 @@ from tests.portal.bad_day import LATE, bad_day
 from tests.portal.portal import PARTNER, Portal, axe, fits, follow, press
 from tests.portal.visitor import visitor
 from tests.server.surroundings import eventually
+from tests.web.begun import agreed_steps, begun
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -78,8 +79,7 @@ async def test_one_mail_reminds_a_partner_of_its_orders(portal: Portal) -> None:
     site = portal.site
     sp_ids = [await site.new(name=f"Mahnfall {number}") for number in range(2)]
     foreign = await site.new(name="Mahnfall fremd", partner_id=OTHER)
-    done = await site.new(name="Mahnfall fertig")
-    await site.brought(done, "confirm_execution")
+    done = await begun(site, *agreed_steps(), name="Mahnfall fertig")
     async with visitor(portal, "operations") as one:
         ticked = {"sp_id": [*sp_ids, foreign, done, "SP-nobody"]}
         for _ in range(2):

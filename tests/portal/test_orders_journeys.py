@@ -1,6 +1,7 @@
 """A partner's day in a browser, from the overview through the call and the appointment to the execution."""
 
 import re
+from datetime import datetime, timedelta
 
 import pytest
 import pytest_asyncio
@@ -8,9 +9,12 @@ from playwright.async_api import Page, expect
 
 import words
 from domain.values import LANGUAGES, Language
+from tests.portal.kept import appointed, kept
 from tests.portal.portal import PASSWORD, Device, Portal, axe, fits, follow, press, usual_day
+from tests.support.builders import ACCEPTED, GOODS_THERE, TRANSMITTED
+from tests.web.begun import agreed_steps, begun
 from tests.web.firms import firm
-from tests.web.site import Site
+from tests.web.site import Site, tomorrow
 from web.security import session_cookie
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -131,8 +135,7 @@ async def test_a_rejection_on_a_phone_without_javascript(portal: Portal) -> None
 
 
 async def test_a_problem_on_a_phone_without_javascript(portal: Portal) -> None:
-    sp_id = await portal.site.new()
-    await portal.site.brought(sp_id, "confirm_execution")
+    sp_id = await begun(portal.site, *agreed_steps())
     button = words.action_label("report_problem", "fr")
     page = await portal.page("partner", "fr", device="phone", javascript=False)
     await page.goto(f"/orders/{sp_id}")
@@ -172,8 +175,7 @@ async def test_several_orders_at_once(portal: Portal, device: Device, javascript
 
 
 async def test_two_people_on_one_order(portal: Portal) -> None:
-    sp_id = await portal.site.new()
-    await portal.site.do(portal.site.partner, sp_id, "accept")
+    sp_id = await begun(portal.site, *ACCEPTED)
     one, other = await portal.page("partner"), await portal.page("operations")
     for page in (one, other):
         await page.goto(f"/orders/{sp_id}")
@@ -190,8 +192,7 @@ async def test_two_people_on_one_order(portal: Portal) -> None:
 
 
 async def test_a_session_that_ran_out_in_the_middle_loses_nothing(portal: Portal) -> None:
-    sp_id = await portal.site.new()
-    await portal.site.do(portal.site.partner, sp_id, "accept")
+    sp_id = await begun(portal.site, *ACCEPTED)
     login = await portal.login("partner")
     page = await portal.page("partner")
     await page.goto(f"/orders/{sp_id}")
@@ -208,8 +209,7 @@ async def test_a_session_that_ran_out_in_the_middle_loses_nothing(portal: Portal
 
 
 async def test_a_double_click_and_the_back_button_do_no_harm(portal: Portal) -> None:
-    sp_id = await portal.site.new()
-    await portal.site.do(portal.site.partner, sp_id, "accept")
+    sp_id = await begun(portal.site, *ACCEPTED)
     page = await portal.page("partner", javascript=False)
     await page.goto(f"/orders/{sp_id}")
     await page.get_by_label("Nicht erreicht").check()
@@ -249,12 +249,10 @@ async def test_hostile_text_is_text(portal: Portal, device: Device) -> None:
 async def paths(portal_site: Site) -> list[str]:
     """The pages of orders: the overview, lists, and an order in each state in which its partner has to do something."""
     site = portal_site
-    for_each = {"new": await site.new(), "check_requirements": await site.new()}
-    await site.do(site.partner, for_each["check_requirements"], "accept")
-    for status in ("set_appointment", "confirm_execution"):
-        for_each[status] = await site.new()
-        await site.brought(for_each[status], status)
-    orders = [f"/orders/{sp_id}" for sp_id in for_each.values()]
+    lives = (TRANSMITTED, ACCEPTED, GOODS_THERE, agreed_steps())
+    orders = [f"/orders/{await begun(site, *steps)}" for steps in lives]
+    distant = datetime.fromisoformat(tomorrow(13, days=40))  # a date is longer than a weekday
+    await kept(site, *appointed(distant, distant + timedelta(hours=2)))
     return ["/", "/orders", "/orders?q=nothing+like+it", *orders]
 
 

@@ -13,7 +13,8 @@ import pytest_asyncio
 from tests.portal.kept import kept
 from tests.portal.portal import Portal, usual_day
 from tests.portal.visitor import Visitor, visitor
-from tests.support.builders import COMPLETED, MONDAY, REQUIREMENTS_MET
+from tests.support.builders import COMPLETED, GOODS_THERE, MONDAY, REQUIREMENTS_MET
+from tests.web.begun import agreed_steps, begun
 from tests.web.firms import firm
 from tests.web.site import PATH, agreed
 from use_cases.orders import TemporalAway
@@ -204,9 +205,7 @@ async def test_all_that_were_shown_are_accepted(portal: Portal, partner: Visitor
 async def test_several_executions_are_confirmed_on_one_day(
     portal: Portal, partner: Visitor
 ) -> None:
-    sp_ids = [await portal.site.new() for _ in range(3)]
-    for sp_id in sp_ids:
-        await portal.site.brought(sp_id, "set_appointment")
+    sp_ids = [await begun(portal.site, *GOODS_THERE) for _ in range(3)]
     today = datetime.now(ZoneInfo("Europe/Zurich")) + timedelta(seconds=5)
     for sp_id, begin in zip(sp_ids, (today, today, today + timedelta(days=2)), strict=True):
         when = {"start": begin.isoformat(), "end": (begin + timedelta(hours=1)).isoformat()}
@@ -289,8 +288,7 @@ async def test_a_form_that_none_of_our_pages_sent_does_nothing(
 async def test_what_was_typed_stays_where_something_is_wrong(
     portal: Portal, partner: Visitor
 ) -> None:
-    sp_id = await portal.site.new()
-    await portal.site.brought(sp_id, "set_appointment")
+    sp_id = await begun(portal.site, *GOODS_THERE)
     path = f"/orders/{sp_id}/appointment"
     answer = await partner.post(path, {**APPOINTMENT, "appointment.until": "07:00"})
     assert answer.status_code == 422
@@ -340,8 +338,7 @@ async def test_a_no_in_the_checklist_asks_for_a_rejection(portal: Portal, partne
 
 
 async def test_other_reasons_need_a_text(portal: Portal, partner: Visitor) -> None:
-    sp_id = await portal.site.new()
-    await portal.site.brought(sp_id, "confirm_execution")
+    sp_id = await begun(portal.site, *agreed_steps())
     older = await partner.post(f"/orders/{sp_id}/not-executed", {"not-executed.reason": "other"})
     assert older.status_code == 404  # a form of the first rules
     path = f"/orders/{sp_id}/problem"

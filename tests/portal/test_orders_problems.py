@@ -8,12 +8,22 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.async_api import Page, expect
 
+from domain.orders.commands import ConfirmExecution
+from domain.orders.shipment import GoodsShipped
 from tests.portal.kept import appointed, kept
 from tests.portal.portal import PARTNER, Device, Portal, axe, fits, follow, press
 from tests.portal.test_settlements_journeys import fetched
-from tests.support.builders import COMPLETED, MONDAY, TRANSMITTED
+from tests.support.builders import (
+    ACCEPTED,
+    COMPLETED,
+    GOODS_THERE,
+    MONDAY,
+    REQUIREMENTS_MET,
+    TRANSMITTED,
+)
+from tests.web.begun import agreed_steps, begun
 from tests.web.firms import firm
-from tests.web.site import MET, agreed, tomorrow
+from tests.web.site import agreed, tomorrow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -47,8 +57,7 @@ async def test_a_problem_a_hold_and_on_it_goes(
     portal: Portal, device: Device, javascript: bool
 ) -> None:
     site, one = portal.site, await firm(portal.site)
-    sp_id = await site.new(partner_id=one.partner_id)
-    await site.do(one.http, sp_id, "accept")
+    sp_id = await begun(site, *ACCEPTED, partner_id=one.partner_id)
     page = await portal.page(
         "partner", device=device, javascript=javascript, partner_id=one.partner_id
     )
@@ -98,8 +107,8 @@ async def test_a_problem_a_hold_and_on_it_goes(
 
 
 async def test_a_report_is_withdrawn(portal: Portal) -> None:
-    site, sp_id = portal.site, await portal.site.new()
-    await site.do(site.partner, sp_id, "accept")
+    site = portal.site
+    sp_id = await begun(site, *ACCEPTED)
     await site.do(site.partner, sp_id, "problem", {"reason": "site_not_ready"})
     page = await portal.page("partner", device="phone", javascript=False)
     await page.goto(f"/orders/{sp_id}")
@@ -179,9 +188,8 @@ async def test_open_orders_of_a_partner_are_given_to_another(portal: Portal) -> 
 
 async def test_what_is_rejected_is_cancelled_with_one_click(portal: Portal) -> None:
     site = portal.site
-    sp_ids = [await site.new() for _ in range(2)]
+    sp_ids = [await begun(site, *ACCEPTED) for _ in range(2)]
     for sp_id in sp_ids:
-        await site.do(site.partner, sp_id, "accept")
         refused = {"met": False, "reason": "no_space", "note": "4 cm fehlen"}
         await site.do(site.partner, sp_id, "requirements", refused)
     page = await portal.page("operations", device="phone", javascript=False)
@@ -199,8 +207,8 @@ async def test_what_is_rejected_is_cancelled_with_one_click(portal: Portal) -> N
 
 
 async def test_another_partner_is_one_of_the_decisions(portal: Portal) -> None:
-    site, sp_id = portal.site, await portal.site.new()
-    await site.do(site.partner, sp_id, "accept")
+    site = portal.site
+    sp_id = await begun(site, *ACCEPTED)
     await site.do(site.partner, sp_id, "problem", {"reason": "partner_unable"})
     page = await portal.page("operations")
     await page.goto(f"/orders/{sp_id}")
@@ -221,8 +229,8 @@ async def test_another_partner_is_one_of_the_decisions(portal: Portal) -> None:
 async def test_an_unusual_appointment_is_confirmed_as_such(
     portal: Portal, device: Device, javascript: bool
 ) -> None:
-    site, sp_id = portal.site, await portal.site.new()
-    await site.brought(sp_id, "set_appointment")
+    site = portal.site
+    sp_id = await begun(site, *GOODS_THERE)
     page = await portal.page("partner", device=device, javascript=javascript)
     await page.goto(f"/orders/{sp_id}")
     # on a phone the free fields are behind these
@@ -260,11 +268,8 @@ async def test_an_unusual_appointment_is_confirmed_as_such(
 async def test_executed_early_and_taken_back(
     portal: Portal, device: Device, javascript: bool
 ) -> None:
-    site, sp_id = portal.site, await portal.site.new()
-    await site.do(site.partner, sp_id, "accept")
-    await site.do(site.partner, sp_id, "requirements", MET)
-    await site.do(site.warehouse, sp_id, "goods-shipped", {"tracking": "99.00.1"})
-    await site.reaches(sp_id, "set_appointment")
+    site = portal.site
+    sp_id = await begun(site, *REQUIREMENTS_MET, GoodsShipped(tracking="99.00.1"))
     await site.do(site.partner, sp_id, "appointment", agreed(3))
     page = await portal.page("partner", device=device, javascript=javascript)
     await page.goto("/")
@@ -288,9 +293,8 @@ async def test_executed_early_and_taken_back(
 
 
 async def test_damaged_goods_are_reviewed(portal: Portal) -> None:
-    site, sp_id = portal.site, await portal.site.new()
-    await site.do(site.partner, sp_id, "accept")
-    await site.do(site.partner, sp_id, "requirements", MET)
+    site = portal.site
+    sp_id = await begun(site, *REQUIREMENTS_MET)
     page = await portal.page("partner")
     await page.goto(f"/orders/{sp_id}")
     await page.get_by_text("Erhalt der Ware melden").first.click()
@@ -306,8 +310,8 @@ async def test_damaged_goods_are_reviewed(portal: Portal) -> None:
 
 
 async def test_operations_take_a_completion_back(portal: Portal) -> None:
-    site, sp_id = portal.site, await portal.site.new()
-    await site.brought(sp_id, "completed")
+    site = portal.site
+    sp_id = await begun(site, *agreed_steps(), ConfirmExecution(early=True))
     page = await portal.page("operations")
     await page.goto(f"/orders/{sp_id}")
     await page.get_by_text("Abschluss zurücknehmen").first.click()
@@ -341,8 +345,7 @@ async def test_another_appointment_at_the_same_time_is_shown(portal: Portal) -> 
     site = portal.site
     start = datetime.fromisoformat(tomorrow(13, 40))
     other = await kept(site, *appointed(start, start + timedelta(hours=2)))
-    sp_id = await site.new()
-    await site.brought(sp_id, "set_appointment")
+    sp_id = await begun(site, *GOODS_THERE)
     page = await portal.page("partner")
     await page.goto(f"/orders/{sp_id}")
     for label, text in (
@@ -363,9 +366,9 @@ async def test_another_appointment_at_the_same_time_is_shown(portal: Portal) -> 
 
 async def test_the_list_is_sorted_and_downloaded_as_it_is_filtered(portal: Portal) -> None:
     site = portal.site
-    first = await site.new(name="=Tabelle eins")
-    second = await site.new(name="Tabelle zwei")
-    foreign = await site.new(name="Tabelle drei", partner_id=OTHER)
+    first = await kept(site, *TRANSMITTED, name="=Tabelle eins")
+    second = await kept(site, *TRANSMITTED, name="Tabelle zwei")
+    foreign = await kept(site, *TRANSMITTED, name="Tabelle drei", partner_id=OTHER)
     for device in ("desktop", "phone"):
         page = await portal.page("operations", device=device)  # type: ignore[arg-type]
         await page.goto("/orders?q=tabelle&partner_id=elektro-huber&sort=oldest")

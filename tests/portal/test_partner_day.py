@@ -12,7 +12,8 @@ from records.worklist import Job, Section
 from tests.portal.kept import kept
 from tests.portal.portal import Portal, axe, fits, follow
 from tests.portal.visitor import visitor
-from tests.support.builders import ACCEPTED, TRANSMITTED, placement
+from tests.support.builders import ACCEPTED, GOODS_THERE, TRANSMITTED, placement
+from tests.web.begun import begun
 from tests.web.firms import firm
 from web.portal.orders.overview import grouped
 
@@ -47,8 +48,7 @@ class Taps:
 
 @pytest.mark.parametrize("javascript", [True, False])
 async def test_an_appointment_takes_four_taps(portal: Portal, javascript: bool) -> None:
-    sp_id = await portal.site.new(name="Vier Tipper")
-    await portal.site.brought(sp_id, "set_appointment")
+    sp_id = await begun(portal.site, *GOODS_THERE, name="Vier Tipper")
     page = await portal.page("partner", device="phone", javascript=javascript)
     await page.goto("/")
     await fits(page)
@@ -69,9 +69,7 @@ async def test_an_appointment_takes_four_taps(portal: Portal, javascript: bool) 
 
 
 async def test_clashes_and_unusual_hours_are_said_at_once(portal: Portal) -> None:
-    first, second = await portal.site.new(), await portal.site.new()
-    for sp_id in (first, second):
-        await portal.site.brought(sp_id, "set_appointment")
+    first, second = [await begun(portal.site, *GOODS_THERE) for _ in range(2)]
     page = await portal.page("partner")
     for sp_id in (first, second):
         await page.goto(f"/orders/{sp_id}#appointment")
@@ -90,9 +88,7 @@ async def test_clashes_and_unusual_hours_are_said_at_once(portal: Portal) -> Non
 
 
 async def test_a_call_in_vain_takes_one_tap_and_reminds_its_caller(portal: Portal) -> None:
-    sp_id = await portal.site.new(name="Nie Daheim")
-    await portal.site.do(portal.site.partner, sp_id, "accept", {})
-    await portal.site.reaches(sp_id, "check_requirements")
+    sp_id = await begun(portal.site, *ACCEPTED, name="Nie Daheim")
     page = await portal.page("partner", device="phone")
     await page.goto(f"/orders/{sp_id}")
     bar = page.locator(".reach")
@@ -143,8 +139,7 @@ async def test_keys_lead_through_lists_and_to_the_search(portal: Portal) -> None
 
 
 async def test_after_an_error_the_focus_is_in_the_field_that_it_names(portal: Portal) -> None:
-    sp_id = await portal.site.new()
-    await portal.site.brought(sp_id, "set_appointment")
+    sp_id = await begun(portal.site, *GOODS_THERE)
     page = await portal.page("partner")
     await page.goto(f"/orders/{sp_id}")
     await follow(page.locator("#appointment button[type=submit]"))

@@ -14,6 +14,7 @@ from playwright.async_api import expect
 import words
 from tests.portal.bad_day import LATE, NAMES, NOTE, bad_day
 from tests.portal.portal import PASSWORD, Portal, axe, fits, follow, press
+from tests.web.begun import agreed_steps, begun
 from tests.web.site import API, Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -46,8 +47,7 @@ async def test_who_is_late_and_why(portal: Portal, device: str) -> None:
 
 async def test_a_review_is_decided(portal: Portal) -> None:
     site = portal.site
-    sp_id = await site.new()
-    await site.brought(sp_id, "confirm_execution")
+    sp_id = await begun(site, *agreed_steps())
     await site.do(
         site.partner, sp_id, "execution", {"executed": False, "reason": "transport_damage"}
     )

@@ -3,19 +3,17 @@
 import asyncio
 import itertools
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import httpx
 from sqlalchemy import select
 
-from domain import rules
-from domain.orders.commands import ConfirmExecution, SetAppointment
+from domain.orders.commands import ConfirmExecution
 from records.tables import settlements
-from tests.support.builders import GOODS_THERE, intake, lived, placement
 from tests.support.needs import require
-from tests.web.site import API, PATH, Site, sales_order_id, sp_id
+from tests.web.begun import agreed_steps, begun
+from tests.web.site import API, PATH, Site
 
 _numbers = itertools.count(1)
 _CENTIME = Decimal("0.01")
@@ -38,30 +36,8 @@ class Firm:
         return list(await asyncio.gather(*(self._completed(fee) for fee in fees)))
 
     async def _completed(self, fee: str) -> str:
-        around = self.cmi.around
-        partner = await around.partners.get(self.partner_id)
-        assert partner is not None
-        placed = datetime.now(UTC) - timedelta(hours=2)
-        appointment = SetAppointment(
-            start=placed + timedelta(days=1), end=placed + timedelta(days=1, hours=2), unusual=True
-        )
-        of = intake(
-            placement(
-                sp_id=sp_id(),
-                sales_order_id=sales_order_id(),
-                partner_id=self.partner_id,
-                fee=fee,
-            ),
-            policy=around.policies.of(partner.policy),
-            canton=partner.canton,
-            day=placed.date(),
-            rules=rules.CURRENT,
-        ).model_copy(update={"partner": around.partners.assignee(partner)})
-        order, events = lived(
-            *GOODS_THERE, appointment, ConfirmExecution(early=True), of=of, at=placed
-        )
-        await around.begin_with(order, events)
-        return order.sp_id
+        steps = (*agreed_steps(), ConfirmExecution(early=True))
+        return await begun(self.cmi, *steps, partner_id=self.partner_id, fee=fee)
 
     async def completed_by_calls(self, *fees: str) -> list[str]:
         """The SP-IDs of orders with these fees, each placed and brought up to its execution by calls."""

@@ -23,8 +23,10 @@ from telemetry.tracing import Span, SpanKind, span
 from use_cases.security_events import How, Visit, visiting
 from web.problems import Problem, answer, unexpected
 from web.request_limits import (
+    ADDRESS_LIMIT,
     API,
     HEADER_LIMIT,
+    address_too_long,
     announced_length,
     body_limit,
     headers_too_large,
@@ -118,6 +120,9 @@ class _Exchange:
         try:
             if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_LIMIT:
                 await self._answer(headers_too_large())
+                return
+            if len(scope["raw_path"]) + len(scope["query_string"]) > ADDRESS_LIMIT:
+                await self._answer(address_too_long())
                 return
             _keep_own_cookies(scope)
             _warn_of_untrusted_proxy(scope)

@@ -1,4 +1,4 @@
-"""How large the headers and the body of a request may be, and the answers to larger ones."""
+"""How large the address, the headers and the body of a request may be, and the answers to larger ones."""
 
 import re
 
@@ -10,6 +10,8 @@ API = "/api/v1"
 """The prefix of the JSON API."""
 HEADER_LIMIT = 16 * 1024
 """The limit for all headers of a request together, in bytes."""
+ADDRESS_LIMIT = 16 * 1024
+"""The limit for path and query together, in bytes. Each route would be compared with a longer path, too."""
 _BODY = 1024 * 1024
 _REST_OF_FORM = 64 * 1024
 _FILES = (
@@ -49,5 +51,15 @@ def headers_too_large() -> Problem:
         431,
         "Request Header Fields Too Large",
         "The headers are larger than this application takes.",
+        headers={"Connection": "close"},
+    )
+
+
+def address_too_long() -> Problem:
+    """The answer to an address that is too long."""
+    return Problem(
+        414,
+        "URI Too Long",
+        "The address is longer than this application takes.",
         headers={"Connection": "close"},
     )

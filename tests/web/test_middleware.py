@@ -68,6 +68,19 @@ async def test_headers_that_are_too_large(cmi: Site) -> None:
     assert (await cmi.shop.get(f"{API}/orders", headers=allowed)).status_code == 200
 
 
+async def test_an_address_that_is_too_long(cmi: Site) -> None:
+    """It is refused before it is compared with any route: also without a token, and on pages."""
+    for caller, path in (
+        (cmi.nobody, f"{API}/orders/{'x' * 17_000}"),
+        (cmi.shop, f"/login?next={'x' * 17_000}"),
+    ):
+        answer = await caller.get(path)
+        assert answer.status_code == 414
+        assert answer.headers["Content-Type"] == "application/problem+json"
+    assert (await cmi.shop.get(f"{API}/orders?q={'x' * 16_000}")).status_code == 422
+    assert (await cmi.shop.get(f"{API}/orders/{'x' * 16_000}")).status_code == 404
+
+
 async def test_headers_that_protect(cmi: Site) -> None:
     for answer in (
         await cmi.partner.get(f"{API}/orders"),

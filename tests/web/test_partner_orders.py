@@ -51,8 +51,6 @@ def said(answer: httpx.Response) -> str:
     ("status", "language", "why"),
     [
         ("paused", "en", "This service partner is paused and gets no new orders."),
-        ("paused", "de", "Dieser Servicepartner pausiert und erhält keine neuen Aufträge."),
-        ("ended", "en", "The cooperation with this service partner has ended."),
         ("ended", "de", "Die Zusammenarbeit mit diesem Servicepartner ist beendet."),
     ],
 )

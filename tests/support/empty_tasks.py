@@ -6,7 +6,7 @@ empty task (docs/testing.md, "Empty tasks").
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 
 from google.protobuf.message import Message
 from temporalio.api.enums.v1 import EventType
@@ -88,11 +88,11 @@ async def empty_tasks(history: WorkflowHistory) -> list[int]:
 
     An example of the others is the end of an activity whose cancellation was not waited for.
     """
-    found = []
-    for started in tasks_without_a_command(history):
-        if await told_with_the_last_task(up_to(history, started)):
-            found.append(started)
-    return found
+    suspects = tasks_without_a_command(history)
+    if not suspects:
+        return []
+    told = await told_with_the_last_tasks([up_to(history, each) for each in suspects])
+    return [each for each, jobs in zip(suspects, told, strict=True) if jobs]
 
 
 async def assert_no_empty_tasks(history: WorkflowHistory) -> None:
@@ -119,9 +119,25 @@ def up_to(history: WorkflowHistory, event_id: int) -> WorkflowHistory:
 
 async def told_with_the_last_task(history: WorkflowHistory) -> list[str]:
     """Replay a history. Returns the jobs of the activation with its last task, such as `fire_timer`."""
-    notes = _Notes()
-    await replayer(runner=notes).replay_workflow(history)
-    return notes.told.get(history.events[-1].event_id, [])
+    (told,) = await told_with_the_last_tasks([history])
+    return told
+
+
+async def told_with_the_last_tasks(histories: Iterable[WorkflowHistory]) -> list[list[str]]:
+    """The same of several histories, with one replayer."""
+    notes, told = _Notes(), []
+
+    async def one_by_one() -> AsyncIterator[WorkflowHistory]:
+        for history in histories:
+            notes.told.clear()
+            yield history
+
+    async with replayer(runner=notes).workflow_replay_iterator(one_by_one()) as replayed:
+        async for result in replayed:
+            if result.replay_failure:
+                raise result.replay_failure
+            told.append(notes.told.get(result.history.events[-1].event_id, []))
+    return told
 
 
 class _Notes(WorkflowRunner):

@@ -1,8 +1,8 @@
 """Workers that come back in the middle of a history: what makes one, and what the server gives to it."""
 
 from collections.abc import Iterator
+from itertools import groupby
 
-from google.protobuf.message import Message
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
@@ -47,25 +47,16 @@ def followed_by_an_update(history: WorkflowHistory) -> Iterator[WorkflowHistory]
 
 
 def last_tasks(history: WorkflowHistory) -> tuple[str, ...]:
-    """What the SDK can see of the last two whole tasks: the kinds of their events, with activities and signals by name.
+    """What the SDK looks at in the last two whole tasks: the types of their events, of equal ones in a row the first.
 
-    From that it decides what it gives to the workflow with the task at the end (docs/testing.md, "Empty tasks").
+    From that it decides what it gives to the workflow with the task at the end (docs/testing.md, "Empty tasks"). It
+    asks whether there are commands, not how many or of which activity.
     """
     starts = [
         at for at, event in enumerate(history.events) if kind(event) == "WORKFLOW_TASK_STARTED"
     ]
     begin = starts[-3] if len(starts) > 2 else 0
-    return tuple(_kind_and_name(event) for event in history.events[begin:])
-
-
-def _kind_and_name(event: HistoryEvent) -> str:
-    about: Message = getattr(event, event.WhichOneof("attributes") or "")
-    names = [
-        str(getattr(about, field))
-        for field in ("activity_type", "workflow_type", "signal_name")
-        if field in about.DESCRIPTOR.fields_by_name
-    ]
-    return " ".join([kind(event), *names])
+    return tuple(each for each, _ in groupby(kind(event) for event in history.events[begin:]))
 
 
 def _task_after(last: HistoryEvent) -> tuple[HistoryEvent, HistoryEvent]:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from temporalio.client import WorkflowHistory
-from temporalio.worker import UnsandboxedWorkflowRunner
 from temporalio.workflow import NondeterminismError
 
 from contracts import names
@@ -16,7 +15,7 @@ from tests.support.empty_tasks import (
     FIRST_SHELL_WITHOUT,
     empty_tasks,
     shell,
-    told_with_the_last_task,
+    told_with_the_last_tasks,
 )
 from tests.workflows.coming_back import followed_by_an_update, interrupted, last_tasks
 from tests.workflows.replaying import (
@@ -147,16 +146,15 @@ def different(
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_it_replays_up_to_each_kind_of_task(name: str) -> None:
-    for begun in different(interrupted)[name]:
-        await replayer(runner=UnsandboxedWorkflowRunner()).replay_workflow(begun)
+    await told_with_the_last_tasks(different(interrupted)[name])
 
 
 @pytest.mark.parametrize("name", WITHOUT_EMPTY_TASKS)
 async def test_a_worker_that_comes_back_for_an_update_takes_nothing_else_with_it(name: str) -> None:
     """One that stayed took what was before the update in a step of its own, and so does every later replay."""
     assert await empty_tasks(history(name)) == []
-    for begun in different(followed_by_an_update)[name]:
-        assert await told_with_the_last_task(begun) == []
+    for told in await told_with_the_last_tasks(different(followed_by_an_update)[name]):
+        assert told == []
 
 
 async def test_an_update_that_is_taken_together_with_an_empty_task_is_found() -> None:
@@ -164,7 +162,7 @@ async def test_an_update_that_is_taken_together_with_an_empty_task_is_found() ->
     kept = history("reassigned")
     assert shell(kept) < FIRST_SHELL_WITHOUT
     assert await empty_tasks(kept)
-    told = [await told_with_the_last_task(begun) for begun in followed_by_an_update(kept)]
+    told = await told_with_the_last_tasks(followed_by_an_update(kept))
     assert ["resolve_activity"] in told, 'the SDK has changed: see docs/testing.md, "Empty tasks"'
 
 

@@ -79,14 +79,13 @@ class WithinTheTest:
 
     def __init__(self, around: Surroundings) -> None:
         self._around = around
-        self._settings = around.settings.model_copy(update={"sandbox": False})
         self._running = AsyncExitStack()
 
     async def start(self) -> None:
         """Start one for each queue."""
         self._running.enter_context(one_process_for_documents())
         for make in (order_worker, document_worker, invoice_worker):
-            worker = make(self._around.client, self._settings, self._around.database)
+            worker = make(self._around.client, self._around.settings, self._around.database)
             await self._running.enter_async_context(worker)
 
     async def stop(self) -> None:

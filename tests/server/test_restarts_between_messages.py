@@ -111,14 +111,17 @@ async def converse(workers: Processes | WithinTheTest, courses: Sequence[Course]
     """
     await workers.start()
     for turn in range(max(course.begins + len(course.messages) for course in courses)):
+        begun = [course for course in courses if course.has_begun(turn)]
         try:
             await asyncio.gather(*(course.go_on(turn) for course in courses))
-        finally:
-            begun = [course for course in courses if course.has_begun(turn)]
-            await check_that_no_task_failed(begun)
-        if turn % 2:
-            for course in begun:
-                await eventually(course.rests)
+            if turn % 2:
+                for course in begun:
+                    await eventually(course.rests)
+        except Exception:
+            await check_that_no_task_failed(
+                begun
+            )  # which says more; at the end it is checked anyway
+            raise
         await workers.stop()
         await workers.start()
 

@@ -187,7 +187,7 @@ class Settings(LoginSettings, HttpSettings, DatabaseSettings, TelemetrySettings,
     )
     sandbox: bool = Field(
         False,
-        description="on: workflows run in the SDK's sandbox (tests always do); costs a third of the throughput",
+        description="on: workflows run in the SDK's sandbox (as in their tests); costs a third of the throughput",
     )
     drain_seconds: float = Field(
         20,

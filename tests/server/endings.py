@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from contracts.activities import SettlementOf
 from domain.actors import SYSTEM, Actor
@@ -267,6 +268,12 @@ async def draft(office: SettlementOffice, of: SettlementOf) -> None:
     await settlements.make_draft(office.around.client, of, request_id, ANSWER_LIMIT)
 
 
+async def note_paid(office: SettlementOffice, of: SettlementOf) -> None:
+    """Paid today, as the office counts days: in UTC it may still be the day before the statement."""
+    today = datetime.now(ZoneInfo(office.around.policy.office.timezone)).date()
+    await ask(NotePaid(paid_on=today), ACCOUNTING)(office, of)
+
+
 @dataclass(frozen=True)
 class SettlementsEnding:
     """How a settlement of these orders comes to its end."""
@@ -289,7 +296,7 @@ SETTLEMENTS = {
             draft,
             ask(NoteInvoice(note="per Post"), OPERATIONS),
             ask(ApproveInvoice(), ACCOUNTING),
-            ask(NotePaid(paid_on=datetime.now(UTC).date()), ACCOUNTING),
+            note_paid,
         ),
     ),
     NOVEMBER: SettlementsEnding(

@@ -206,7 +206,7 @@ class SettlementOffice:
     async def worker(self) -> AsyncIterator[None]:
         """Workers within the test's process, for what is not about processes that die."""
         with one_process_for_documents():
-            async with self.around.worker(sandbox=False):
+            async with self.around.worker():
                 yield
 
     def hold(self, *gates: str) -> None:

@@ -200,9 +200,9 @@ class Surroundings:
             self.client = await temporal_is_up(self.address, WAIT_LIMIT)
 
     @asynccontextmanager
-    async def worker(self, *, sandbox: bool = True) -> AsyncIterator[Worker]:
-        """The workers of all queues within the test's process, the workflows in their sandbox."""
-        settings = self.settings.model_copy(update={"sandbox": sandbox, "drain_seconds": 0})
+    async def worker(self) -> AsyncIterator[Worker]:
+        """The workers of all queues within the test's process, without the sandbox, as in production."""
+        settings = self.settings.model_copy(update={"drain_seconds": 0})
         async with (
             BoundedRun(order_worker(self.client, settings, self.database)) as running,
             BoundedRun(document_worker(self.client, settings, self.database)),

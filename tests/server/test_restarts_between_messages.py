@@ -79,14 +79,13 @@ class WithinTheTest:
 
     def __init__(self, around: Surroundings) -> None:
         self._around = around
-        self._settings = around.settings.model_copy(update={"sandbox": False})
         self._running = AsyncExitStack()
 
     async def start(self) -> None:
         """Start one for each queue."""
         self._running.enter_context(one_process_for_documents())
         for make in (order_worker, document_worker, invoice_worker):
-            worker = make(self._around.client, self._settings, self._around.database)
+            worker = make(self._around.client, self._around.settings, self._around.database)
             await self._running.enter_async_context(worker)
 
     async def stop(self) -> None:
@@ -112,14 +111,17 @@ async def converse(workers: Processes | WithinTheTest, courses: Sequence[Course]
     """
     await workers.start()
     for turn in range(max(course.begins + len(course.messages) for course in courses)):
+        begun = [course for course in courses if course.has_begun(turn)]
         try:
             await asyncio.gather(*(course.go_on(turn) for course in courses))
-        finally:
-            begun = [course for course in courses if course.has_begun(turn)]
-            await check_that_no_task_failed(begun)
-        if turn % 2:
-            for course in begun:
-                await eventually(course.rests)
+            if turn % 2:
+                for course in begun:
+                    await eventually(course.rests)
+        except Exception:
+            await check_that_no_task_failed(
+                begun
+            )  # which says more; at the end it is checked anyway
+            raise
         await workers.stop()
         await workers.start()
 

@@ -60,7 +60,7 @@ _FLAGS = [
     "--disable-sync",
     "--js-flags=--no-opt,--no-maglev",  # axe-core runs so briefly that optimized code comes too late
 ]
-_IDLE = 6  # windows that stay open for the next test; each has a process of Chromium
+_IDLE, _ALIKE = 8, 2  # windows kept for the next test, all and of one look; each has its process
 expect.set_options(timeout=WAIT_LIMIT * 1000)  # it only ends a test that hangs (docs/testing.md)
 _SUNDAY = 6
 _addresses = itertools.count(1)
@@ -171,7 +171,7 @@ class Portal:
         self._browser = browser
         self._logins: dict[tuple[str, str, str | None], Login] = {}
         self._open: list[tuple[_WindowKind | None, Page]] = []
-        self._idle: dict[_WindowKind, Page] = {}
+        self._idle: list[tuple[_WindowKind, Page]] = []
         self._found: list[str] = []
         self._documents: list[Request] = []
         self._assets: dict[str, Request] = {}
@@ -241,7 +241,7 @@ class Portal:
         """
         look = _WindowKind(language, device, javascript, dark)
         shared = not (keeps or own or address)
-        page = self._idle.pop(look, None) if shared else None
+        page = self._left(look) if shared else None
         if page is None or page.is_closed():
             page = await self._new_page(look, address or self.site.address, keeps=keeps)
         self._open.append((look if shared else None, page))
@@ -250,6 +250,11 @@ class Portal:
         if login is not None:
             await self.log_in(page.context, login)
         return page
+
+    def _left(self, look: _WindowKind) -> Page | None:
+        """A window that an earlier test has left, with this look."""
+        at = next((n for n, (other, _) in enumerate(self._idle) if other == look), None)
+        return None if at is None else self._idle.pop(at)[1]
 
     async def _new_page(self, look: _WindowKind, address: str, *, keeps: bool) -> Page:
         width, height = SIZES[look.device]
@@ -320,8 +325,9 @@ class Portal:
         assert not found, "\n".join(found)
 
     async def _leave(self, look: _WindowKind | None, page: Page) -> None:
-        """Keep a window for the next test that wants this look, if there is none yet, or close it."""
-        if look is None or look in self._idle or page.is_closed():
+        """Keep a window for the next test that wants this look, unless there are enough, or close it."""
+        alike = sum(other == look for other, _ in self._idle)
+        if look is None or alike == _ALIKE or page.is_closed():
             await page.context.close()
             return
         for other in page.context.pages:
@@ -334,10 +340,9 @@ class Portal:
             await page.context.close()
             return
         await page.context.clear_cookies()
-        self._idle[look] = page
+        self._idle.append((look, page))
         if len(self._idle) > _IDLE:
-            oldest = next(iter(self._idle))
-            await self._idle.pop(oldest).context.close()
+            await self._idle.pop(0)[1].context.close()
 
 
 async def _weight(request: Request) -> int:

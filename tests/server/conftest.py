@@ -1,19 +1,5 @@
 """What all tests of the whole product share: the test's own process is patient with the database."""
 
-from collections.abc import Iterator
+from tests.support.patience import patience_with_connections
 
-import pytest
-
-from records import limits
-
-
-@pytest.fixture(autouse=True, scope="module")
-def patience_with_connections() -> Iterator[None]:
-    """Let this process wait for a connection as long as for a whole transaction.
-
-    On a busy machine its event loop stands still for seconds, and a connection that is being made then runs into its
-    limit although the server has answered. The processes of the product keep their limit.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(limits, "CONNECT_SECONDS", limits.LIMIT_SECONDS)
-        yield
+__all__ = ["patience_with_connections"]

@@ -12,7 +12,10 @@ from domain.orders.commands import Accept
 from domain.orders.request import Request
 from temporal import orders as workflow_client
 from tests.server.surroundings import eventually
+from tests.support.patience import patience_with_connections
 from tests.web.site import API, MET, Site, order
+
+__all__ = ["patience_with_connections"]  # fifty calls at once take turns on ten connections
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

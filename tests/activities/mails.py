@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import cache
 from typing import Any, Literal
 
 from domain.actors import Actor
@@ -93,6 +94,7 @@ def refusal(
     return one("command_refused", mails_of(*steps, noted))
 
 
+@cache
 def all_mails() -> dict[str, Mail]:
     """Every kind in every audience and shape that changes its words, by a name."""
     reassign = Reassign(

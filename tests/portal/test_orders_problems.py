@@ -2,7 +2,7 @@
 
 import csv
 import io
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -366,15 +366,18 @@ async def test_another_appointment_at_the_same_time_is_shown(portal: Portal) -> 
 
 async def test_the_list_is_sorted_and_downloaded_as_it_is_filtered(portal: Portal) -> None:
     site = portal.site
-    first = await kept(site, *TRANSMITTED, name="=Tabelle eins")
-    second = await kept(site, *TRANSMITTED, name="Tabelle zwei")
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    first = await kept(site, *TRANSMITTED, name="=Tabelle eins", at=yesterday)
+    second = await kept(
+        site, *TRANSMITTED, name="Tabelle zwei", at=yesterday + timedelta(minutes=1)
+    )
     foreign = await kept(site, *TRANSMITTED, name="Tabelle drei", partner_id=OTHER)
     for device in ("desktop", "phone"):
         page = await portal.page("operations", device=device)  # type: ignore[arg-type]
         await page.goto("/orders?q=tabelle&partner_id=elektro-huber&sort=oldest")
         await expect(page.locator(".job")).to_have_count(2)
         await expect(page.locator(".job").first).to_contain_text(first)
-        await expect(page.locator(".job").first).to_contain_text("von heute")
+        await expect(page.locator(".job").first).to_contain_text("seit 1 Tag")
         await look(page, device == "desktop")
         await page.goto("/orders?q=tabelle&partner_id=elektro-huber&sort=newest")
         await expect(page.locator(".job").first).to_contain_text(second)
@@ -385,7 +388,7 @@ async def test_the_list_is_sorted_and_downloaded_as_it_is_filtered(portal: Porta
     rows = list(csv.DictReader(io.StringIO(text), delimiter=";"))
     assert [row["sp_id"] for row in rows] == [second, first]
     assert rows[1]["customer"] == "'=Tabelle eins", "no formula"
-    assert (rows[0]["partner_id"], rows[0]["age_days"]) == ("elektro-huber", "0")
+    assert (rows[0]["partner_id"], rows[0]["age_days"]) == ("elektro-huber", "1")
     partner = await portal.page("partner", partner_id=OTHER)
     own = await fetched(portal, partner, "/orders.csv?q=tabelle&partner_id=elektro-huber")
     assert first not in own.text, "a partner has its own orders only"

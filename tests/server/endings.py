@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from contracts.activities import SettlementOf
 from domain.actors import SYSTEM, Actor
@@ -269,9 +268,8 @@ async def draft(office: SettlementOffice, of: SettlementOf) -> None:
 
 
 async def note_paid(office: SettlementOffice, of: SettlementOf) -> None:
-    """Paid today, as the office counts days: in UTC it may still be the day before the statement."""
-    today = datetime.now(ZoneInfo(office.around.policy.office.timezone)).date()
-    await ask(NotePaid(paid_on=today), ACCOUNTING)(office, of)
+    """The settlement was paid today."""
+    await ask(NotePaid(paid_on=office.today), ACCOUNTING)(office, of)
 
 
 @dataclass(frozen=True)

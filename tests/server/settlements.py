@@ -4,9 +4,10 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
@@ -101,6 +102,11 @@ class SettlementOffice:
             {**around.env, "PYTHONPATH": str(ROOT)},
             around.folder / "worker.log",
         )
+
+    @property
+    def today(self) -> date:
+        """The day by the office's clock, as statements have it. In UTC it may still be the day before."""
+        return datetime.now(ZoneInfo(self.around.policy.office.timezone)).date()
 
     # --- orders --------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ import sys
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +181,7 @@ async def tell(office: SettlementOffice, month: Month, command: ExternalCommand)
 
 async def pay(office: SettlementOffice, month: Month) -> None:
     """Bring an issued settlement to its end: its invoice came, is approved and paid."""
-    for command in (NoteInvoice(), ApproveInvoice(), NotePaid(paid_on=datetime.now(UTC).date())):
+    for command in (NoteInvoice(), ApproveInvoice(), NotePaid(paid_on=office.today)):
         await tell(office, month, command)
 
 

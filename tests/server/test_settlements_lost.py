@@ -1,7 +1,6 @@
 """Settlements whose workflow is gone: the reconciler finds and reports them once, and they go on where they were."""
 
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import delete, select
@@ -125,7 +124,7 @@ async def test_terminated_while_it_closes_and_when_it_is_issued(tmp_path: Path) 
 
         await command(office, NoteInvoice(note="per Post"))
         await command(office, ApproveInvoice(), ACCOUNTING)
-        await command(office, NotePaid(paid_on=datetime.now(UTC).date()), ACCOUNTING)
+        await command(office, NotePaid(paid_on=office.today), ACCOUNTING)
         last = await office.reaches(number, SettlementStatus.PAID)
         await around.client.get_workflow_handle(WORKFLOW).result()
         assert set((await office.billed_by(sp_ids)).values()) == {number}

@@ -27,6 +27,7 @@ async def test_an_order_from_the_shop_to_its_completion(cmi: Site) -> None:
     assert (await cmi.operations.get(f"{API}/orders/{sp_id}")).status_code == 200
 
     await cmi.reaches(sp_id, "new")
+    await cmi.has(sp_id, "partner_notified")  # afterwards only calls change the order
     new = await cmi.shown(sp_id)
     assert new["version"] > placed["version"]
     seen = (await cmi.partner.get(f"{API}/orders/{sp_id}")).json()
@@ -165,6 +166,7 @@ async def test_another_partner_gets_the_order_and_the_first_one_loses_sight_of_i
 
 async def test_operations_act_in_the_partner_s_place(cmi: Site) -> None:
     sp_id = await cmi.new()
+    await cmi.has(sp_id, "partner_notified")
     accepted = await cmi.do(cmi.operations, sp_id, "accept")
     entry = accepted["timeline"][-1]
     assert entry["type"] == "accepted"

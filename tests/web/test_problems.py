@@ -29,6 +29,7 @@ async def withdraw(caller: httpx.AsyncClient, sp_id: str) -> httpx.Response:
 
 async def test_a_problem_is_reported_put_on_hold_and_resumed(cmi: Site) -> None:
     sp_id = await cmi.new()
+    await cmi.has(sp_id, "partner_notified")
     await cmi.do(cmi.partner, sp_id, "accept")
     problem: dict[str, Any] = {"reason": "customer_postpones", "note": "The kitchen is late"}
     assert wrong_fields(await cmi.post(cmi.partner, sp_id, "problem", problem)) == ["until"]

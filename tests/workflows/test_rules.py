@@ -20,7 +20,7 @@ from tests.support.newer_rules import DEADLINE, MAIL, NEWER, SETTLEMENT_MAIL
 from tests.support.temporal_servers import skipping_server
 from tests.workflows.life import OPERATIONS, WAREHOUSE, Life, Lives, zurich
 from tests.workflows.replaying import replayer, timeline
-from tests.workflows.settlement_lives import SettlementLives, settlement_lives
+from tests.workflows.settlement_lives import CALENDAR, SettlementLives, settlement_lives
 from tests.workflows.test_lives import FRIDAY, due, until_checked
 from tests.workflows.test_replay import NAMES, TIMELINES, history
 
@@ -169,7 +169,7 @@ async def test_a_settlement_that_adopts_the_rules(month: SettlementLives) -> Non
     assert refused.details[0]["code"] == "wrong_state"
     await life.do(NoteInvoice(note="by post"), OPERATIONS)
     await life.do(ApproveInvoice(), ACCOUNTING)
-    await life.do(NotePaid(paid_on=(await month.now()).date()), ACCOUNTING)
+    await life.do(NotePaid(paid_on=CALENDAR.local(await month.now()).date()), ACCOUNTING)
     await life.handle.result()
     assert month.outside.kinds() == ["statement", SETTLEMENT_MAIL]
     kept = await life.handle.fetch_history()

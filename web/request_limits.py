@@ -37,29 +37,23 @@ def announced_length(headers: Headers) -> int | None:
 
 def too_large() -> Problem:
     """The answer to a body that is too large."""
-    return Problem(
-        413,
-        "Content Too Large",
-        "The body is larger than this call takes.",
-        headers={"Connection": "close"},
-    )
+    return _last(413, "Content Too Large", "The body is larger than this call takes.")
 
 
 def headers_too_large() -> Problem:
     """The answer to headers that are too large."""
-    return Problem(
+    return _last(
         431,
         "Request Header Fields Too Large",
         "The headers are larger than this application takes.",
-        headers={"Connection": "close"},
     )
 
 
 def address_too_long() -> Problem:
     """The answer to an address that is too long."""
-    return Problem(
-        414,
-        "URI Too Long",
-        "The address is longer than this application takes.",
-        headers={"Connection": "close"},
-    )
+    return _last(414, "URI Too Long", "The address is longer than this application takes.")
+
+
+def _last(status: int, title: str, detail: str) -> Problem:
+    """An answer after which the connection is closed, because the rest of the request is not read."""
+    return Problem(status, title, detail, headers={"Connection": "close"})

@@ -15,7 +15,7 @@ from domain.policy import Policy
 from tests.server.surroundings import eventually
 from tests.support.builders import intake
 from tests.support.temporal_servers import dev_server
-from tests.support.workers import BoundedWorker
+from tests.support.workers import bounded_worker
 from tests.workflows.life import Life, Lives
 from tests.workflows.outside import Outside
 from workflows.service_order import ServiceOrder
@@ -52,7 +52,7 @@ async def test_it_is_seen_as_a_failed_task_at_once_and_the_workflow_lives() -> N
     )
     async with dev_server() as env:
         lives = Lives(env, outside)
-        async with BoundedWorker(
+        async with bounded_worker(
             env.client,
             task_queue=names.ORDERS_QUEUE,
             workflows=[ServiceOrder],

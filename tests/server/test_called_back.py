@@ -15,7 +15,7 @@ from domain.orders.outgoing import Mail
 from tests.server.surroundings import eventually, surroundings
 from tests.support.builders import assignee
 from tests.support.limits import WAIT_LIMIT
-from tests.support.workers import BoundedWorker
+from tests.support.workers import bounded_worker
 from tests.workflows.life import OPERATIONS, Life
 from tests.workflows.outside import Outside
 from workflows.service_order import ServiceOrder
@@ -42,7 +42,7 @@ async def test_an_order_that_comes_back_to_a_partner_who_was_not_told_yet(tmp_pa
     outside = SlowToGeneva()
     async with (
         surroundings(tmp_path, shared=True) as around,
-        BoundedWorker(
+        bounded_worker(
             around.client,
             task_queue=names.ORDERS_QUEUE,
             workflows=[ServiceOrder],

@@ -14,7 +14,7 @@ from domain.orders.outgoing import Mail
 from domain.orders.shipment import GoodsShipped
 from tests.server.surroundings import Surroundings, details, eventually, surroundings
 from tests.support.limits import WAIT_LIMIT
-from tests.support.workers import BoundedWorker
+from tests.support.workers import BoundedRun, bounded_worker
 from tests.workflows.life import SHOP, WAREHOUSE, Life
 from tests.workflows.outside import Outside
 from workflows.service_order import ServiceOrder
@@ -99,9 +99,9 @@ class SlowMail(Outside):
         await super().send_mail(mail)
 
 
-def slow_worker(around: Surroundings, outside: Outside) -> BoundedWorker:
+def slow_worker(around: Surroundings, outside: Outside) -> BoundedRun:
     """A worker whose activities are these, in its sandbox."""
-    return BoundedWorker(
+    return bounded_worker(
         around.client,
         task_queue=names.ORDERS_QUEUE,
         workflows=[ServiceOrder],

@@ -28,7 +28,7 @@ from temporal.orders import revive_order
 from tests.server.surroundings import eventually
 from tests.support.builders import ACCEPTED, lived
 from tests.support.temporal_servers import OFFERS_LOST_TASKS_SOON, dev_server
-from tests.support.workers import BoundedWorker
+from tests.support.workers import BoundedRun, bounded_worker
 from tests.workflows.life import DESK, OPERATIONS, Life, Lives
 from tests.workflows.outside import Outside
 from use_cases.revival import NotRevivable, Revival
@@ -57,9 +57,9 @@ class Newer(ServiceOrder):
             super().notice(name, args)
 
 
-def worker(lives: Lives, build: type) -> BoundedWorker:
+def worker(lives: Lives, build: type) -> BoundedRun:
     """A worker of a build."""
-    return BoundedWorker(
+    return bounded_worker(
         lives.client,
         task_queue=names.ORDERS_QUEUE,
         workflows=[build],

@@ -47,7 +47,7 @@ from tests.support.builders import intake as an_intake
 from tests.support.limits import ANSWER_LIMIT, WAIT_LIMIT
 from tests.support.processes import run_python
 from tests.support.temporal_servers import OFFERS_LOST_TASKS_SOON
-from tests.support.workers import BoundedWorker
+from tests.support.workers import bounded_worker
 from tests.workflows.life import DESK, SHOP, Life
 from use_cases.revival import NotRevivable, Revival
 
@@ -366,7 +366,7 @@ class Broken:
 async def test_a_workflow_whose_tasks_fail_is_stuck(tmp_path: Path) -> None:
     async with surroundings(tmp_path, shared=True, server=OFFERS_LOST_TASKS_SOON) as around:
         life = await around.place("SP-1")
-        async with BoundedWorker(
+        async with bounded_worker(
             around.client,
             task_queue=names.ORDERS_QUEUE,
             workflows=[Broken],

@@ -25,7 +25,7 @@ from tests.record_histories import IN_SECONDS
 from tests.server.surroundings import eventually
 from tests.support.builders import assignee, intake
 from tests.support.temporal_servers import OFFERS_LOST_TASKS_SOON, dev_server
-from tests.support.workers import BoundedWorker
+from tests.support.workers import bounded_worker
 from tests.workflows.coming_back import FORGETFUL
 from tests.workflows.life import DESK, OPERATIONS, SHOP, Life, Lives
 from tests.workflows.outside import Outside
@@ -47,7 +47,7 @@ class SlowToGeneva(Outside):
 @asynccontextmanager
 async def worker(client: Client, outside: Outside, **options: Any) -> AsyncIterator[None]:
     """A worker of the orders."""
-    async with BoundedWorker(
+    async with bounded_worker(
         client,
         task_queue=names.ORDERS_QUEUE,
         workflows=[ServiceOrder],

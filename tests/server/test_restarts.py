@@ -33,7 +33,7 @@ from tests.support.builders import TRANSMITTED
 from tests.support.limits import ANSWER_LIMIT
 from tests.support.processes import Process
 from tests.support.temporal_servers import OFFERS_LOST_TASKS_SOON
-from tests.support.workers import BoundedWorker
+from tests.support.workers import bounded_worker
 from tests.workflows.life import DESK, SHOP, WAREHOUSE, Life
 from use_cases.orders import PATIENCE, OrderUseCases
 from use_cases.principal import Principal
@@ -227,7 +227,7 @@ class OneMail:
 async def test_a_mail_that_was_under_way_at_a_kill_is_soon_tried_again(tmp_path: Path) -> None:
     async with (
         surroundings(tmp_path, shared=True) as around,
-        BoundedWorker(around.client, task_queue="test", workflows=[OneMail]),
+        bounded_worker(around.client, task_queue="test", workflows=[OneMail]),
     ):
         await around.start_worker_process()
         around.inbox.keeping.clear()

@@ -22,7 +22,7 @@ from tests.server.test_reconciler import Broken, accepted, forget, starter, work
 from tests.server.test_settlements_lost import command, stored
 from tests.server.test_settlements_lost import forget as forget_settlement
 from tests.support.builders import OPERATIONS, partner_actor
-from tests.support.workers import BoundedWorker
+from tests.support.workers import bounded_worker
 from tests.workflows.life import DESK, SHOP, Life
 from use_cases import revival
 from use_cases.revival import NotRevivable, Revival, SettlementRevival
@@ -111,7 +111,7 @@ async def test_a_workflow_that_cannot_tell(tmp_path: Path, monkeypatch: pytest.M
         with pytest.raises(NotRevivable, match="does not tell where it stood"):
             await revives(around).revive("SP-1")
         # One is up, and its code is broken.
-        async with BoundedWorker(
+        async with bounded_worker(
             around.client,
             task_queue=names.ORDERS_QUEUE,
             workflows=[Broken],

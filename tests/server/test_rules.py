@@ -22,7 +22,7 @@ from tests.support import newer_rules
 from tests.support.newer_rules import NEWER
 from tests.support.processes import run_python
 from tests.support.temporal_servers import OFFERS_LOST_TASKS_SOON, dev_server
-from tests.support.workers import BoundedWorker
+from tests.support.workers import bounded_worker
 from tests.workflows.life import OPERATIONS, SHOP, Lives
 from tests.workflows.outside import Outside
 from tests.workflows.replaying import replayer
@@ -146,7 +146,7 @@ async def test_one_that_is_broken_holds_up_no_other(
     ):
         around = office.around
         await around.place("SP-2")
-        async with BoundedWorker(
+        async with bounded_worker(
             around.client,
             task_queue="elsewhere",
             workflows=[Broken],
@@ -239,7 +239,7 @@ async def test_adopted_rules_hold_in_the_next_runs(monkeypatch: pytest.MonkeyPat
     outside = Outside()
     async with (
         dev_server(*SMALL_HISTORIES) as env,
-        BoundedWorker(
+        bounded_worker(
             env.client,
             task_queue=names.ORDERS_QUEUE,
             workflows=[ServiceOrder],

@@ -15,7 +15,7 @@ from temporal.calls import Broken as BrokenWorkflow
 from tests.server.surroundings import eventually, surroundings
 from tests.server.test_reconciler import Broken, forget
 from tests.support.temporal_servers import OFFERS_LOST_TASKS_SOON
-from tests.support.workers import BoundedWorker
+from tests.support.workers import bounded_worker
 from tests.web.firms import firm
 from tests.web.site import API, site
 from tests.web.test_absences import events, is_unavailable, policy
@@ -61,7 +61,7 @@ async def test_commands_and_reads_while_workflows_are_broken(tmp_path: Path) -> 
             settled = await one.issued(await one.completed("129.00"))
             number = settled["settlement_id"]
         await forget(around, unrecorded)
-        async with BoundedWorker(
+        async with bounded_worker(
             around.client,
             task_queue=names.ORDERS_QUEUE,
             workflows=[Broken, BrokenSettlement],

@@ -1,7 +1,9 @@
 """Living an order from outside its workflow: by its public messages, under a clock that skips."""
 
+import asyncio
 import uuid
 from datetime import UTC, datetime
+from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,13 +21,16 @@ from domain.orders.placement import Intake
 from domain.orders.request import Request
 from temporal import orders
 from tests.support.builders import intake as an_intake
-from tests.support.limits import ANSWER_LIMIT
+from tests.support.empty_tasks import kind
+from tests.support.limits import ANSWER_LIMIT, WAIT_LIMIT
 from tests.workflows.outside import Outside
 
 ZURICH = ZoneInfo("Europe/Zurich")
 SHOP = Actor(role="shop")
 WAREHOUSE = Actor(role="warehouse")
 OPERATIONS = Actor(role="operations", name="Anna")
+SIGNALED = "WORKFLOW_EXECUTION_SIGNALED"
+TASK_STARTED = "WORKFLOW_TASK_STARTED"
 DESK = DisplaySettings(public_url="https://cmi.example")
 
 
@@ -70,6 +75,7 @@ class Life:
         self.sp_id = intake.placement.sp_id
         self.partner = Actor(role="partner", partner_id=intake.partner.partner_id, name="Team")
         self.handle = lives.client.get_workflow_handle(names.order_id(self.sp_id))
+        self._signals_may_wait = False
 
     async def do(
         self, command: Command, actor: Actor | None = None, request_id: str = ""
@@ -78,6 +84,7 @@ class Life:
         request = Request(
             command=command, actor=actor or self.partner, request_id=request_id or str(uuid.uuid4())
         )
+        await self._until_signals_are_taken()
         return await orders.send_command(self.lives.client, self.sp_id, request, ANSWER_LIMIT)
 
     async def refused(
@@ -97,6 +104,17 @@ class Life:
             command=command, actor=actor, request_id=request_id or str(uuid.uuid4()), at=at
         )
         await orders.send_notice(self.lives.client, self.sp_id, request)
+        self._signals_may_wait = True
+
+    async def _until_signals_are_taken(self) -> None:
+        """Wait until a task with all signals has started, so that an update cannot overtake one (docs/traps.md)."""
+        async with asyncio.timeout(WAIT_LIMIT):
+            while self._signals_may_wait:
+                events = (await self.handle.fetch_history()).events
+                not_taken = takewhile(lambda type_: type_ != TASK_STARTED, map(kind, events[::-1]))
+                self._signals_may_wait = SIGNALED in not_taken
+                if self._signals_may_wait:
+                    await asyncio.sleep(0.02)
 
     async def snapshot(self) -> Snapshot:
         """The order and its events, as the workflow holds them."""

@@ -122,6 +122,7 @@ async def settle(stage: Stage, folder: Path) -> None:
     if hashlib.sha256(statement).hexdigest() != seen["statement"]["sha256"]:
         raise DemoFailed("the statement is not the one that was issued")
     say(f"  the statement: {folder / 'statement.pdf'}")
+    say("  (the orders' clocks have skipped ahead: the visits on it are later than its month)")
     returned = await api.call(partner, "POST", f"{path}/invoice", file=statement)
     say(f"  by mistake it is sent as the invoice, and comes back: {returned.json()['problems'][0]}")
     await download("draft-invoice.pdf")

@@ -87,10 +87,12 @@ class SecondFactor:
         enrolment = secret and Enrolment(secret, totp.provisioning_uri(secret, known.user.email))
         return SecondFactorStatus(known.totp_confirmed, enrolment or None, self._box is not None)
 
-    async def confirm(self, user_id: str, code: str) -> tuple[str, ...]:
+    async def confirm(self, user_id: str, code: str, session: str = "") -> tuple[str, ...]:
         """Confirm the second factor with a code of the app. From now on a login needs a code.
 
-        Returns the recovery codes, which cannot be shown again.
+        `session` is the secret of the user's session in which this happens. Each other session has to give password
+        and code before its next sensitive change: only a password has opened it. Returns the recovery codes, which
+        cannot be shown again.
 
         Raises:
             WrongFields: the code is wrong.
@@ -105,7 +107,9 @@ class SecondFactor:
             raise WrongFields(Fault("code", "wrong", "is not the app's code of this moment"))
         codes = totp.new_recovery_codes()
         hashes = [hash_of(totp.plain_recovery_code(each)) for each in codes]
-        if not await self._factors.confirm(user_id, stored, step, hashes, self._clock()):
+        if not await self._factors.confirm(
+            user_id, stored, step, hashes, self._clock(), hash_of(session)
+        ):
             raise Conflict("No second factor is being set up.")
         self._tell()
         note("second_factor", "set", user_id)

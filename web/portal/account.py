@@ -153,7 +153,7 @@ async def confirm_second_factor(request: Request) -> Response:
         return await _enrolment(request, principal)
     try:
         codes = await accounts_of(request).second_factor.confirm(
-            principal.login_id, form.get("code").strip()
+            principal.login_id, form.get("code").strip(), session_secret(request)
         )
     except WrongFields:
         error = say(language_of(request, principal.language), BAD_CODE)

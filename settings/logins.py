@@ -18,7 +18,7 @@ class LoginSettings(BaseModel):
         7,
         ge=0,
         le=90,
-        description="days from the first login in which operations and accounting may do everyday work without a second factor",
+        description="days from the first login in which operations and accounting may be without a second factor",
     )
     factor_exempt: str = Field(
         "",

@@ -115,7 +115,9 @@ async def test_a_session_of_a_password_alone_gains_nothing_by_the_owners_factor(
     await set_up(browser, env)
     new = {"name": "Neu", "role": "shop", "expires_at": ""}
     await browser.open("/staff/users")
-    assert (await browser.send("/staff/tokens", **new)).status_code == 200, "the owner's own session"
+    assert (await browser.send("/staff/tokens", **new)).status_code == 200, (
+        "the owner's own session"
+    )
     browser.http.cookies.set("__Host-cmi_session", thief.secret)
     await browser.open("/staff/users")
     asked = await browser.send("/staff/tokens", **new, confirm_password=PASSWORD)
@@ -148,7 +150,10 @@ async def test_within_the_grace_a_call_in_a_session_says_why(env: AccountsEnv) -
     assert principal is not None
     with pytest.raises(Problem) as refused:
         check_confirmed(principal)
-    assert (refused.value.status_code, refused.value.extra) == (403, {"code": "second_factor_needed"})
+    assert (refused.value.status_code, refused.value.extra) == (
+        403,
+        {"code": "second_factor_needed"},
+    )
 
 
 async def test_within_the_grace_the_password_is_changed_without_it(

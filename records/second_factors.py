@@ -31,13 +31,14 @@ class SecondFactors:
     async def confirm(
         self,
         user_id: str,
+        enrolled_secret: str,
         totp_secret: str,
         step: int,
         code_hashes: Iterable[str],
         now: datetime,
         session_hash: str,
     ) -> bool:
-        """Confirm the enrolled secret and store recovery codes, and tell the user.
+        """Confirm the enrolled secret, store it as `totp_secret` and recovery codes with it, and tell the user.
 
         All sessions of the user but the given one need a new confirmation before a sensitive change. False if another
         secret was enrolled meanwhile.
@@ -46,10 +47,10 @@ class SecondFactors:
             update(users)
             .where(
                 users.c.user_id == user_id,
-                users.c.totp_secret == totp_secret,
+                users.c.totp_secret == enrolled_secret,
                 users.c.totp_confirmed.is_(False),
             )
-            .values(totp_confirmed=True, totp_last_step=step)
+            .values(totp_secret=totp_secret, totp_confirmed=True, totp_last_step=step)
         )
         # Only a password has confirmed them, which somebody else may know.
         unconfirmed = (

@@ -282,10 +282,9 @@ async def test_operations_reset_a_lost_factor_on_the_page(
     own = await env.add_user(partner_id=None, role="operations")
     other = await colleague(env)
     await log_in(browser, env)
-    secret = (await env.accounts.second_factor.enrol(own)).secret
-    await env.accounts.second_factor.confirm(
-        own, code_of(secret, env), browser.http.cookies["__Host-cmi_session"]
-    )
+    session = browser.http.cookies["__Host-cmi_session"]
+    secret = (await env.accounts.second_factor.enrol(own, session)).secret
+    await env.accounts.second_factor.confirm(own, code_of(secret, env), session)
     page = await browser.open("/staff/users")
     assert f"/staff/users/{other}/second-factor-reset" in page.text
     assert f"/staff/users/{own}/second-factor-reset" not in page.text

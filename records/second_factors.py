@@ -29,20 +29,34 @@ class SecondFactors:
 
     @to_the_end
     async def confirm(
-        self, user_id: str, totp_secret: str, step: int, code_hashes: Iterable[str], now: datetime
+        self,
+        user_id: str,
+        enrolled_secret: str,
+        totp_secret: str,
+        step: int,
+        code_hashes: Iterable[str],
+        now: datetime,
+        session_hash: str,
     ) -> bool:
-        """Confirm the enrolled secret and store recovery codes, and tell the user.
+        """Confirm the enrolled secret, store it as `totp_secret` and recovery codes with it, and tell the user.
 
-        False if another secret was enrolled meanwhile.
+        All sessions of the user but the given one need a new confirmation before a sensitive change. False if another
+        secret was enrolled meanwhile.
         """
         changed = (
             update(users)
             .where(
                 users.c.user_id == user_id,
-                users.c.totp_secret == totp_secret,
+                users.c.totp_secret == enrolled_secret,
                 users.c.totp_confirmed.is_(False),
             )
-            .values(totp_confirmed=True, totp_last_step=step)
+            .values(totp_secret=totp_secret, totp_confirmed=True, totp_last_step=step)
+        )
+        # Only a password has confirmed them, which somebody else may know.
+        unconfirmed = (
+            update(sessions)
+            .where(sessions.c.user_id == user_id, sessions.c.secret_hash != session_hash)
+            .values(confirmed_at=None)
         )
         rows = [{"user_id": user_id, "code_hash": each} for each in code_hashes]
         async with self._database.writing() as connection:
@@ -52,6 +66,7 @@ class SecondFactors:
                 delete(recovery_codes).where(recovery_codes.c.user_id == user_id)
             )
             await connection.execute(insert(recovery_codes), rows)
+            await connection.execute(unconfirmed)
             await connection.run_sync(tell_user, "factor_set", user_id, now)
         return True
 

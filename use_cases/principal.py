@@ -37,6 +37,11 @@ class Principal(Value):
     person_name: str | None = None
 
     @property
+    def needs_factor(self) -> bool:
+        """Whether this person must have a second factor and has none, within its grace or after it."""
+        return self.factor_due_at is not None
+
+    @property
     def only_assigned_to(self) -> str | None:
         """The person whose assigned orders are all that this caller sees; None if it sees more than that.
 

@@ -61,8 +61,11 @@ class SecondFactor:
         self._throttle = throttle
         self._clock = clock
 
-    async def enrol(self, user_id: str) -> Enrolment:
+    async def enrol(self, user_id: str, session: str = "") -> Enrolment:
         """Begin to set up a second factor; an unconfirmed one is replaced. It is required after `confirm`.
+
+        `session` is the secret of the user's session in which this happens. No other session is shown the enrolment
+        or can confirm it: who knows only the password must not get a copy of the secret that its owner sets up.
 
         Raises:
             SecondFactorUnavailable: this installation has no `CMI_SECRET_KEY`.
@@ -74,38 +77,42 @@ class SecondFactor:
             )
         user = (await self._credentials(user_id)).user
         secret = totp.new_secret()
-        if not await self._factors.enrol(user_id, self._box.close(secret, user_id)):
+        if not await self._factors.enrol(
+            user_id, self._box.close(secret, _owner(user_id, session))
+        ):
             raise Conflict("There is a second factor already; remove it first.")
         return Enrolment(secret, totp.provisioning_uri(secret, user.email))
 
-    async def status(self, user_id: str) -> SecondFactorStatus:
-        """The status of a user's second factor. Raises `NotFound`: no such user."""
+    async def status(self, user_id: str, session: str = "") -> SecondFactorStatus:
+        """The status of a user's second factor, for this session. Raises `NotFound`: no such user."""
         known = await self._credentials(user_id)
-        secret = None
-        if known.totp_secret is not None and not known.totp_confirmed and self._box is not None:
-            secret = self._box.open(known.totp_secret, user_id)
+        secret = self._enrolled(known, session)
         enrolment = secret and Enrolment(secret, totp.provisioning_uri(secret, known.user.email))
         return SecondFactorStatus(known.totp_confirmed, enrolment or None, self._box is not None)
 
-    async def confirm(self, user_id: str, code: str) -> tuple[str, ...]:
+    async def confirm(self, user_id: str, code: str, session: str = "") -> tuple[str, ...]:
         """Confirm the second factor with a code of the app. From now on a login needs a code.
 
-        Returns the recovery codes, which cannot be shown again.
+        `session` is that of `enrol`. Each other session of the user has to give password and code before its next
+        sensitive change: only a password has opened it. Returns the recovery codes, which cannot be shown again.
 
         Raises:
             WrongFields: the code is wrong.
-            Conflict: no second factor is being set up.
+            Conflict: no second factor is being set up in this session.
         """
         known = await self._credentials(user_id)
-        stored = known.totp_secret
-        if stored is None or known.totp_confirmed:
+        enrolled, secret = known.totp_secret, self._enrolled(known, session)
+        if self._box is None or enrolled is None or secret is None:
             raise Conflict("No second factor is being set up.")
-        step = self._step(known, code)
+        step = totp.step_of(secret, code, self._clock())
         if step is None:
             raise WrongFields(Fault("code", "wrong", "is not the app's code of this moment"))
         codes = totp.new_recovery_codes()
         hashes = [hash_of(totp.plain_recovery_code(each)) for each in codes]
-        if not await self._factors.confirm(user_id, stored, step, hashes, self._clock()):
+        kept, now = self._box.close(secret, user_id), self._clock()
+        if not await self._factors.confirm(
+            user_id, enrolled, kept, step, hashes, now, hash_of(session)
+        ):
             raise Conflict("No second factor is being set up.")
         self._tell()
         note("second_factor", "set", user_id)
@@ -168,6 +175,12 @@ class SecondFactor:
         note("second_factor", "succeeded" if taken else "failed", user_id)
         return taken
 
+    def _enrolled(self, known: Credentials, session: str) -> str | None:
+        """The secret of a second factor that is being set up in this session."""
+        if known.totp_secret is None or known.totp_confirmed or self._box is None:
+            return None
+        return self._box.open(known.totp_secret, _owner(known.user.user_id, session))
+
     def _step(self, known: Credentials, code: str) -> int | None:
         user_id, stored = known.user.user_id, known.totp_secret
         secret = self._box.open(stored, user_id) if self._box and stored else None
@@ -183,3 +196,8 @@ class SecondFactor:
         if known is None:
             raise NotFound("user")
         return known
+
+
+def _owner(user_id: str, session: str) -> str:
+    """For whom the secret of a second factor that is being set up is encrypted."""
+    return f"{user_id} {hash_of(session)}"

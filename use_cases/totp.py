@@ -28,18 +28,18 @@ class SecretBox:
         derived = HKDF(hashes.SHA256(), 32, salt=None, info=b"cmi totp 1")
         self._aead = AESGCM(derived.derive(secret_key.encode()))
 
-    def close(self, secret: str, user_id: str) -> str:
-        """Encrypt a secret. The result can be decrypted for this user only."""
+    def close(self, secret: str, owner: str) -> str:
+        """Encrypt a secret. The result can be decrypted for this owner only: a user, or one session of it."""
         nonce = os.urandom(_NONCE_BYTES)
-        sealed = nonce + self._aead.encrypt(nonce, secret.encode(), user_id.encode())
+        sealed = nonce + self._aead.encrypt(nonce, secret.encode(), owner.encode())
         return _FORMAT + base64.b64encode(sealed).decode()
 
-    def open(self, kept: str, user_id: str) -> str | None:
-        """Decrypt a secret; None if it was encrypted under another key."""
+    def open(self, kept: str, owner: str) -> str | None:
+        """Decrypt a secret; None if it was encrypted under another key, or for another owner."""
         sealed = base64.b64decode(kept.removeprefix(_FORMAT))
         try:
             opened = self._aead.decrypt(
-                sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], user_id.encode()
+                sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], owner.encode()
             )
         except InvalidTag:
             return None

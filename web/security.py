@@ -124,10 +124,7 @@ class Require:
         """The caller of a request, outside of FastAPI's dependencies. Raises `Problem`: 401 or 403."""
         principal = await principal_of(request, sessions=self._sessions)
         if principal.is_factor_due:
-            detail = (
-                "This login needs a second factor: set it up on the page /account/second-factor."
-            )
-            raise Problem(403, "Second factor needed", detail, code="second_factor_needed")
+            raise _factor_needed()
         is_own = self._use_case is None or may_in_firm(principal.partner_role, self._use_case)
         if principal.role not in self.roles or not is_own:
             note("access_refused", "refused", principal.login_id, request.scope["route"].path)
@@ -136,8 +133,15 @@ class Require:
         return principal
 
 
+def _factor_needed() -> Problem:
+    detail = "This login needs a second factor: set it up on the page /account/second-factor."
+    return Problem(403, "Second factor needed", detail, code="second_factor_needed")
+
+
 def check_confirmed(principal: Principal) -> None:
     """Raise `Problem` (403) if the caller's session may make no sensitive change now. A token may."""
+    if principal.needs_factor:
+        raise _factor_needed()
     if principal.needs_confirmation:
         detail = "This change needs the password again, and the code of the second factor if there is one."
         raise Problem(403, "Confirmation needed", detail, code="confirmation_needed")

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import httpx
+import pyotp
 from temporalio.client import Client
 
 from development.api_client import Api, Credentials
@@ -22,6 +23,7 @@ from domain.policy import Policy
 WEB = "http://127.0.0.1:8000"
 ADMIN = "leitung@haendler.ch"
 PARTNER = "elektro-huber"
+FACTOR = "/account/second-factor"
 PROXIED = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https"}
 """What the https proxy in front of the web application says of the caller."""
 SYSTEMS = ("shop", "warehouse", "operations", "accounting")
@@ -48,6 +50,14 @@ class Person:
         form = {**fields, "form_token": self._cookies["__Host-cmi_form"]}
         return self._call("POST", to or page, form)
 
+    def set_up_factor(self) -> None:
+        """Set up a second factor, which a person of the staff needs before it makes a token."""
+        self.send("/account", {}, to=FACTOR)
+        page = self._call("GET", FACTOR).text
+        (secret,) = re.findall(r'<code class="secret">([A-Z2-7 ]+)</code>', page)
+        code = pyotp.TOTP(secret.replace(" ", "")).now()
+        self.send(FACTOR, {"code": code}, to=f"{FACTOR}/confirm")
+
     def _call(self, method: str, path: str, form: dict[str, str] | None = None) -> httpx.Response:
         cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
         headers = {**PROXIED, "Sec-Fetch-Site": "same-origin", "Cookie": cookies}
@@ -69,6 +79,7 @@ def first_logins(project: Project) -> Credentials:
     person = Person()
     person.send(link, {"password": password, "again": password})
     person.send("/login", {"email": ADMIN, "password": password})
+    person.set_up_factor()
     credentials: Credentials = {"partners": {}}
     for role in SYSTEMS:
         fields = {"name": f"check {role}", "role": role, "expires_at": ""}

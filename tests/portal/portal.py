@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+import pyotp
 import pytest
 from playwright.async_api import (
     Browser,
@@ -84,11 +85,15 @@ class _WindowKind(NamedTuple):
 
 
 class Login(NamedTuple):
-    """A user with a login. The password is `PASSWORD`."""
+    """A user with a login. The password is `PASSWORD`.
+
+    `codes`: the recovery codes of its second factor, of which each log-in uses up one; empty if it has none.
+    """
 
     user_id: str
     email: str
     name: str
+    codes: list[str]
 
 
 @asynccontextmanager
@@ -188,9 +193,14 @@ class Portal:
         return self._logins[key]
 
     async def new_login(
-        self, role: Role, language: Language = "de", partner_id: str | None = PARTNER
+        self,
+        role: Role,
+        language: Language = "de",
+        partner_id: str | None = PARTNER,
+        *,
+        factor: bool = False,
     ) -> Login:
-        """A new user."""
+        """A new user. `factor`: with a second factor, without which the staff makes no login, token and the like."""
         around = self.site.around
         partner_id = partner_id if role == "partner" else None
         records = AccountRecords(around.database)
@@ -199,6 +209,7 @@ class Portal:
             f"usr_portal{os.getpid()}x{number}",
             f"{role}.{language}.{number}@people.example",
             f"Petra {role.capitalize()}",
+            [],
         )
         accounts_role: UserRole = role  # type: ignore[assignment]
         now = datetime.now(UTC)
@@ -215,6 +226,10 @@ class Portal:
         await records.passwords.set(
             login.user_id, PasswordHash((QUICK,)).hash(PASSWORD), datetime.now(UTC)
         )
+        if factor:
+            factors = self.site.app.state.accounts.second_factor
+            phone = pyotp.TOTP((await factors.enrol(login.user_id)).secret)
+            login.codes.extend(await factors.confirm(login.user_id, phone.now()))
         return login
 
     async def page(
@@ -278,7 +293,8 @@ class Portal:
         """Give the browser a session of this login."""
         state = self.site.app.state
         address = f"2001:db8:{next(_addresses):x}::1"  # nobody's guesses make another wait
-        session = await state.accounts.sessions.log_in(login.email, PASSWORD, address)
+        code = login.codes.pop() if login.codes else None
+        session = await state.accounts.sessions.log_in(login.email, PASSWORD, address, code)
         name = session_cookie(state.settings)
         await context.add_cookies(
             [{"name": name, "value": session.secret, "url": self.site.address, "httpOnly": True}]

@@ -34,7 +34,7 @@ async def first_used_long_ago(portal: Portal, login: Login) -> None:
 async def test_a_new_token_asks_for_the_password_again(
     portal: Portal, javascript: bool, device: str
 ) -> None:
-    login = await portal.new_login("operations")
+    login = await portal.new_login("operations", factor=True)
     page = await portal.page(login=login, javascript=javascript, device=device)  # type: ignore[arg-type]
     await page.goto("/staff/partners/elektro-huber")
     await confirmed_long_ago(portal, login)
@@ -50,6 +50,7 @@ async def test_a_new_token_asks_for_the_password_again(
     if javascript:
         await axe(page)
     await page.get_by_label("Ihr Passwort").fill("not this one")
+    await page.get_by_label("Code", exact=True).fill(login.codes[0])
     await follow(page.get_by_role("button", name="Bestätigen"))
     await expect(page.locator("#confirm_password-error")).to_have_text(
         "Das ist nicht Ihr Passwort."
@@ -58,6 +59,7 @@ async def test_a_new_token_asks_for_the_password_again(
     if javascript:
         await axe(page)
     await page.get_by_label("Ihr Passwort").fill(PASSWORD)
+    await page.get_by_label("Code", exact=True).fill(login.codes[0])
     await follow(page.get_by_role("button", name="Bestätigen"))
     await expect(page.get_by_text(re.compile("cmi_[A-Za-z0-9_-]{43}"))).to_be_visible()
     await page.goto("/staff/partners/elektro-huber")
@@ -107,6 +109,40 @@ async def test_after_the_grace_the_second_factor_comes_first(
     await expect(page.get_by_text("braucht einen zweiten Faktor")).to_have_count(0)
 
 
+@pytest.mark.parametrize(("javascript", "device"), [(True, "desktop"), (False, "phone")])
+async def test_within_the_grace_a_token_waits_for_the_second_factor(
+    portal: Portal, javascript: bool, device: str
+) -> None:
+    """It is set up in another window, and what was typed is still there afterwards."""
+    login = await portal.new_login("operations")
+    page = await portal.page(login=login, javascript=javascript, device=device)  # type: ignore[arg-type]
+    await page.goto("/staff/partners/elektro-huber")
+    notice = page.locator("p.notice").first
+    await expect(notice).to_contain_text("können Sie erst mit ihm anlegen oder ändern")
+    name = f"Planung von {login.user_id}"
+    await page.get_by_text("Token anlegen", exact=True).first.click()
+    await page.get_by_label("Name des Programms").fill(name)
+    await follow(page.get_by_role("button", name="Token anlegen"))
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Zuerst der zweite Faktor")
+    await page.get_by_text("Was gesendet wird").click()
+    await expect(page.locator("main dd").first).to_have_text(name)
+    await fits(page)
+    if javascript:
+        await axe(page)
+    async with page.context.expect_page() as opened:
+        await page.get_by_role("link", name="Zweiten Faktor einrichten").click()
+    window = await opened.value
+    await follow(window.get_by_role("button", name="Zweiten Faktor einrichten"))
+    secret = (await window.locator("code.secret").inner_text()).replace(" ", "")
+    await window.get_by_label("Die sechs Ziffern").fill(pyotp.TOTP(secret).now())
+    await follow(window.get_by_role("button", name="einschalten"))
+    await expect(window.locator(".codes code")).to_have_count(10)
+    await follow(page.get_by_role("button", name="Jetzt senden"))
+    await expect(page.get_by_text(re.compile("cmi_[A-Za-z0-9_-]{43}"))).to_be_visible()
+    await page.goto("/staff/partners/elektro-huber")
+    await expect(page.get_by_role("rowheader", name=name)).to_have_count(1)
+
+
 async def test_who_is_locked_out_can_log_out(portal: Portal) -> None:
     login = await portal.new_login("operations")
     page = await portal.page(login=login, device="phone", javascript=False)
@@ -121,7 +157,7 @@ async def test_a_lost_factor_is_reset_in_the_list(portal: Portal) -> None:
     factor = portal.site.app.state.accounts.second_factor
     phone = pyotp.TOTP((await factor.enrol(lost.user_id)).secret)
     await factor.confirm(lost.user_id, phone.now())
-    page = await portal.page("operations")
+    page = await portal.page(login=await portal.new_login("operations", factor=True))
     await page.goto("/staff/users")
     row = page.get_by_role("row").filter(has_text=lost.email)
     await row.get_by_text("Zweiten Faktor zurücksetzen").click()

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def test_a_second_person_confirms_an_account(portal: Portal) -> None:
     one = await firm(portal.site)
     path = f"/staff/partners/{one.partner_id}"
-    anna = await portal.page("operations")
+    anna = await portal.page(login=await portal.new_login("operations", factor=True))
     await anna.goto(f"{path}/edit")
     await anna.get_by_label("IBAN").fill("CH44 3199 9123 0008 8901 3")
     await press(anna, "Speichern")
@@ -33,7 +33,7 @@ async def test_a_second_person_confirms_an_account(portal: Portal) -> None:
     await expect(anna.get_by_role("button", name="Änderung des Kontos bestätigen")).to_have_count(0)
     await expect(anna.get_by_role("cell", name="CH44 … 9012")).to_be_visible()
 
-    login = await portal.new_login("operations")
+    login = await portal.new_login("operations", factor=True)
     berta = await portal.page(login=login, device="phone")
     await berta.goto("/staff/partners?q=" + one.partner_id)
     await expect(berta.get_by_text("Konto zu bestätigen")).to_be_visible()

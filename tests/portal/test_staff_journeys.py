@@ -73,7 +73,8 @@ async def test_what_a_partner_wrote_is_text(portal: Portal) -> None:
 
 async def test_a_partner_and_its_first_login(portal: Portal) -> None:
     """Wrong at first, and what was typed is still there; then as far as the invited person's own page."""
-    page = await portal.page("operations", javascript=False)
+    login = await portal.new_login("operations", factor=True)
+    page = await portal.page(login=login, javascript=False)
     await page.goto("/staff/partners")
     await follow(page.get_by_role("link", name="Partner anlegen"))
     typed = {
@@ -141,7 +142,7 @@ async def invitation(site: Site, address: str) -> str:
 
 async def test_a_token_is_shown_once(portal: Portal) -> None:
     """And works; sent once more, by reloading, it neither appears again nor is there a second one."""
-    page = await portal.page("operations", own=True)
+    page = await portal.page(login=await portal.new_login("operations", factor=True), own=True)
     await page.goto(f"/staff/partners/{LATE}")
     await page.locator("summary", has_text="Token anlegen").click()
     await page.get_by_label("Name des Programms").fill("Planung")
@@ -165,8 +166,8 @@ async def test_a_token_is_shown_once(portal: Portal) -> None:
 async def test_tokens_end_with_the_login_of_their_maker(portal: Portal) -> None:
     """The list says who made a token, and why it ended; the form says how long one may last."""
     today = datetime.now(UTC).date()
-    leaver, colleague = await portal.new_login("operations"), await portal.page("operations")
-    page = await portal.page(login=leaver)
+    leaver, other = [await portal.new_login("operations", factor=True) for _ in range(2)]
+    page, colleague = await portal.page(login=leaver), await portal.page(login=other)
     await page.goto(f"/staff/partners/{LATE}")
     await page.locator("summary", has_text="Token anlegen").click()
     await page.get_by_label("Name des Programms").fill("Montageplan")

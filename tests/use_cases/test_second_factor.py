@@ -191,6 +191,24 @@ async def test_an_enrolment_that_is_begun_again_replaces_the_first(env: Accounts
     await env.accounts.second_factor.confirm(user_id, second.code())
 
 
+async def test_no_other_session_learns_or_confirms_what_is_being_set_up(env: AccountsEnv) -> None:
+    """Who knows the password is logged in meanwhile, and must not get a copy of the owner's factor."""
+    user_id = await env.add_user()
+    factor = env.accounts.second_factor
+    own, other = [
+        (await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)).secret for _ in range(2)
+    ]
+    enrolment = await factor.enrol(user_id, own)
+    phone = Phone(env, enrolment.uri)
+    assert await factor.status(user_id, other) == (False, None, True)
+    with pytest.raises(Conflict):
+        await factor.confirm(user_id, phone.code(), other)
+    assert await factor.status(user_id, own) == (False, enrolment, True)
+    await factor.confirm(user_id, phone.code(), own)
+    env.clock.forward(seconds=30)
+    await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, phone.code())
+
+
 async def test_without_a_secret_key_it_cannot_be_set_up(env: AccountsEnv) -> None:
     user_id = await env.add_user()
     settings = env.settings.model_copy(update={"secret_key": None})

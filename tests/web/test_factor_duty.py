@@ -8,11 +8,13 @@ from fastapi import FastAPI
 
 from tests.use_cases.conftest import ADDRESS, EMAIL, PASSWORD, AccountsEnv
 from tests.web.test_access import PAGES
-from tests.web.test_asking_again import code_of, log_in
+from tests.web.test_asking_again import ASKED, FIRM, code_of, filled_in, log_in, state
 from tests.web.test_login import SAME, UI, Browser, app, browser
 from use_cases.operations import Operations
 from use_cases.principal import Principal
+from web.problems import Problem
 from web.request_limits import API
+from web.security import check_confirmed
 
 __all__ = ["app", "browser"]
 
@@ -54,6 +56,115 @@ async def test_within_the_grace_the_pages_say_until_when(
     env.clock.forward(days=7)
     await log_in(browser, env)
     assert (await browser.open("/account")).headers["Location"] == FACTOR
+
+
+# Forms are asked in one place (`test_asking_again.py` has all of them): these stand for the others.
+@pytest.mark.parametrize("route", ["/staff/tokens", "/staff/users", f"{FIRM}/edit"])
+async def test_within_the_grace_a_sensitive_change_needs_it(
+    browser: Browser, env: AccountsEnv, app: FastAPI, route: str
+) -> None:
+    """A password of a moment ago is not enough, and nothing that was typed is lost meanwhile."""
+    app.state.operations = Operations(env.database)
+    own = await env.add_user(partner_id=None, role="operations")
+    path, typed = await filled_in(env, route), ASKED[route]
+    await log_in(browser, env)
+    page = await browser.open("/staff/users")
+    assert "können Sie erst mit ihm anlegen oder ändern" in page.text
+    before = await state(env)
+    given = typed | {"request_id": "r" * 22, "back": "/staff/users"}
+    refused = await browser.send(path, **given, confirm_password=PASSWORD)
+    for _ in range(2):  # and once more before the factor is set up
+        assert refused.status_code == 403
+        assert "Für diese Änderung braucht Ihr Login einen zweiten Faktor" in refused.text
+        assert 'href="/account#factor-title"' in refused.text
+        assert PASSWORD not in refused.text
+        kept = browser.hidden()
+        assert {name: kept[name] for name in given} == given
+        assert await state(env) == before, "nothing is changed"
+        refused = await browser.send(path)
+    kept_page = browser.page
+    await set_up(browser, env)  # in another tab
+    assert (await env.accounts.second_factor.status(own)).on
+    before, browser.page = await state(env), kept_page
+    done = await browser.send(path)
+    assert done.status_code in (200, 303), done.text
+    assert await state(env) != before
+
+
+async def set_up(browser: Browser, env: AccountsEnv) -> str:
+    """Set up a second factor on the pages. Returns its secret."""
+    await browser.open("/account")
+    assert (await browser.send(FACTOR)).headers["Location"] == FACTOR
+    page = await browser.open(FACTOR)
+    found = re.search(r'<code class="secret">([A-Z2-7 ]+)</code>', page.text)
+    assert found is not None
+    secret = found[1].replace(" ", "")
+    done = await browser.send(f"{FACTOR}/confirm", code=code_of(secret, env))
+    assert done.status_code == 200
+    return secret
+
+
+async def test_a_session_of_a_password_alone_gains_nothing_by_the_owners_factor(
+    browser: Browser, env: AccountsEnv, app: FastAPI
+) -> None:
+    """A thief of the password is logged in while the owner sets up the factor in another browser."""
+    app.state.operations = Operations(env.database)
+    await env.add_user(partner_id=None, role="operations")
+    thief = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+    await log_in(browser, env)
+    await set_up(browser, env)
+    new = {"name": "Neu", "role": "shop", "expires_at": ""}
+    await browser.open("/staff/users")
+    assert (await browser.send("/staff/tokens", **new)).status_code == 200, (
+        "the owner's own session"
+    )
+    browser.http.cookies.set("__Host-cmi_session", thief.secret)
+    await browser.open("/staff/users")
+    asked = await browser.send("/staff/tokens", **new, confirm_password=PASSWORD)
+    assert 'name="confirm_code"' in asked.text
+    assert len(await env.accounts.tokens.list(None)) == 1
+
+
+async def test_a_factor_that_is_removed_within_the_grace_is_needed_again(
+    browser: Browser, env: AccountsEnv, app: FastAPI
+) -> None:
+    app.state.operations = Operations(env.database)
+    await env.add_user(partner_id=None, role="operations")
+    await log_in(browser, env)
+    secret = await set_up(browser, env)
+    tab = await browser.open("/staff/users")
+    env.clock.forward(seconds=30)
+    await browser.open("/account")
+    removed = await browser.send(f"{FACTOR}/remove", code=code_of(secret, env))
+    assert "said=factor_off" in removed.headers["Location"]
+    browser.page = tab
+    refused = await browser.send("/staff/tokens", name="Neu", role="shop", expires_at="")
+    assert refused.status_code == 403
+    assert await env.accounts.tokens.list(None) == ()
+
+
+async def test_within_the_grace_a_call_in_a_session_says_why(env: AccountsEnv) -> None:
+    await env.add_user(partner_id=None, role="operations")
+    session = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+    principal = await env.accounts.callers.of_session(session.secret)
+    assert principal is not None
+    with pytest.raises(Problem) as refused:
+        check_confirmed(principal)
+    assert (refused.value.status_code, refused.value.extra) == (
+        403,
+        {"code": "second_factor_needed"},
+    )
+
+
+async def test_within_the_grace_the_password_is_changed_without_it(
+    browser: Browser, env: AccountsEnv
+) -> None:
+    await env.add_user(partner_id=None, role="operations")
+    await log_in(browser, env)
+    await browser.open("/account")
+    new = "battery horse correct"
+    done = await browser.send("/account/password", former=PASSWORD, password=new, again=new)
+    assert done.headers["Location"].startswith("/login")
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)  # pages are the same on both databases
@@ -171,6 +282,9 @@ async def test_operations_reset_a_lost_factor_on_the_page(
     own = await env.add_user(partner_id=None, role="operations")
     other = await colleague(env)
     await log_in(browser, env)
+    session = browser.http.cookies["__Host-cmi_session"]
+    secret = (await env.accounts.second_factor.enrol(own, session)).secret
+    await env.accounts.second_factor.confirm(own, code_of(secret, env), session)
     page = await browser.open("/staff/users")
     assert f"/staff/users/{other}/second-factor-reset" in page.text
     assert f"/staff/users/{own}/second-factor-reset" not in page.text
@@ -187,9 +301,6 @@ async def test_operations_reset_a_lost_factor_on_the_page(
         assert (await reset(path)).status_code == 404
     page = await browser.open("/staff/users")
     assert f"/staff/users/{other}/second-factor-reset" not in page.text
-
-    secret = (await env.accounts.second_factor.enrol(own)).secret
-    await env.accounts.second_factor.confirm(own, code_of(secret, env))
     refused = await reset(f"/staff/users/{own}")
     assert "said=factor_own" in refused.headers["Location"]
     found = {each.user_id: each.second_factor for each in await env.accounts.users(None)}

@@ -120,7 +120,7 @@ async def begin_second_factor(request: Request) -> Response:
     principal = await require_login(request, *_EVERYBODY, without_factor=True)
     await confirmed_form(request, principal, "set_up_factor")
     try:
-        await accounts_of(request).second_factor.enrol(principal.login_id)
+        await accounts_of(request).second_factor.enrol(principal.login_id, session_secret(request))
     except SecondFactorUnavailable:
         return redirect(request, "/account", said="factor_unavailable")
     except Conflict:
@@ -153,7 +153,7 @@ async def confirm_second_factor(request: Request) -> Response:
         return await _enrolment(request, principal)
     try:
         codes = await accounts_of(request).second_factor.confirm(
-            principal.login_id, form.get("code").strip()
+            principal.login_id, form.get("code").strip(), session_secret(request)
         )
     except WrongFields:
         error = say(language_of(request, principal.language), BAD_CODE)
@@ -194,8 +194,9 @@ async def _account_page(
     errors: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
 ) -> HTMLResponse:
-    factor = await accounts_of(request).second_factor.status(principal.login_id)
-    this_session = id_of(session_secret(request))
+    session = session_secret(request)
+    factor = await accounts_of(request).second_factor.status(principal.login_id, session)
+    this_session = id_of(session)
     sessions = await accounts_of(request).sessions.of(principal.login_id)
     return page(
         request,
@@ -225,7 +226,10 @@ async def _throttled(
 async def _enrolment(
     request: Request, principal: Principal, status: int = 200, error: str | None = None
 ) -> Response:
-    enrolment = (await accounts_of(request).second_factor.status(principal.login_id)).enrolment
+    session = session_secret(request)
+    enrolment = (
+        await accounts_of(request).second_factor.status(principal.login_id, session)
+    ).enrolment
     if enrolment is None and principal.is_factor_due:
         return factor_needed_page(request, principal)
     if enrolment is None:

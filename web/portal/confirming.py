@@ -1,7 +1,8 @@
 """Asks for password and code again before a sensitive change, and goes on with the change once they are right.
 
 The page that asks for them sends the form of the change again, with its fields and the two secrets. So the input is
-kept without a script, and without storing it.
+kept without a script, and without storing it. Staff without a second factor sets it up first, and the page keeps the
+input in the same way.
 """
 
 from typing import Literal
@@ -58,10 +59,19 @@ async def require_confirmed(
 ) -> None:
     """Let a sensitive change pass if password and code were right a moment ago, or are right in this form.
 
+    A person who must have a second factor and has none may only set it up: a stolen password alone must not give access
+    that lasts longer than the grace.
+
     Raises:
-        EarlyResponse: they are missing or wrong. The response is the page that asks for them and keeps the form's
-        fields.
+        EarlyResponse: they are missing or wrong, or the person has no second factor yet. The response is the page that
+        asks for them, or that leads to the second factor. It keeps the form's fields.
     """
+    saved = SavedForm.of(request, form)
+    if principal.needs_factor and change != "set_up_factor":
+        what = CHANGES[change]
+        raise EarlyResponse(
+            page(request, "account/factor_first", 403, principal=principal, what=what, saved=saved)
+        )
     if not principal.needs_confirmation:
         return
     errors: dict[str, str] = {}
@@ -79,8 +89,6 @@ async def require_confirmed(
         except NotFound:  # the session has just ended
             status = 403
     factor = await accounts_of(request).second_factor.status(principal.login_id)
-    saved = SavedForm.of(request, form)
-    left_out = ("request_id", "back")
     raise EarlyResponse(
         page(
             request,
@@ -90,7 +98,6 @@ async def require_confirmed(
             headers=headers,
             what=CHANGES[change],
             saved=saved,
-            shown=[(name, value) for name, value in saved.fields if value and name not in left_out],
             has_factor=factor.on,
             errors=errors,
         )

@@ -62,6 +62,12 @@ class SavedForm(NamedTuple):
     back: str
     fields: list[tuple[str, str]]
 
+    @property
+    def readable(self) -> list[tuple[str, str]]:
+        """The fields that a person reads before the form is sent again: those that are filled in."""
+        left_out = ("request_id", "back")
+        return [(name, value) for name, value in self.fields if value and name not in left_out]
+
     def dump(self) -> str:
         """The form as the value of one hidden field."""
         return json.dumps(self)

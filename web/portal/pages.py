@@ -193,9 +193,7 @@ async def form_of(request: Request) -> Form:
 
 def resend_page(request: Request, saved: SavedForm, status: int = 200) -> HTMLResponse:
     """A page that shows a form that was not accepted, with a button that sends it again."""
-    left_out = ("request_id", "back")
-    shown = [(name, value) for name, value in saved.fields if value and name not in left_out]
-    return page(request, "account/again", status, saved=saved, shown=shown)
+    return page(request, "account/again", status, saved=saved)
 
 
 def language_of(request: Request, chosen: Language | None = None) -> Language:

@@ -141,7 +141,8 @@ async def change_partner(request: Request, partner_id: str) -> Response:
         partner = await accounts.partners.get(partner_id)
     except NotFound:
         return error_page(request, 404)
-    if "iban" in changes or "email" in changes:  # the mails of all its orders go to this address
+    # The mails of all its orders go to the one address, and copies of escalations to the other.
+    if changes.keys() & {"iban", "email", "escalation_email"}:
         change: Change = "change_iban" if "iban" in changes else "change_email"
         await require_confirmed(request, principal, form, change)
     try:

@@ -1,7 +1,6 @@
 """Settlements on the real server: orders that can be billed, and a worker that stops where a test wants to kill it."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
@@ -11,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
+from contracts import names
 from contracts.activities import SettlementOf
-from development.embedded import ROOT
 from domain.actors import SYSTEM
 from domain.months import Month
 from domain.orders.order import Order, Status
@@ -27,10 +26,11 @@ from temporal.settlements import start_settlement
 from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.support.builders import COMPLETED, lived, partner_actor
 from tests.support.needs import require
-from tests.support.processes import Process
 from tests.support.rendering import one_process_for_documents
+from tests.support.workers import BoundedRun
 from tests.workflows.life import DESK
 from use_cases.opening import opening_of
+from worker import document_worker
 
 HUBER = "elektro-huber"
 OCTOBER, NOVEMBER = Month(2026, 10), Month(2026, 11)
@@ -41,7 +41,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 import worker
-from activities import claims, papers, settlement_mail
+from activities import claims, papers, reconcile, settlement_mail
 from mail import outbox
 from records.billable import Billable
 from workflows import background, order_batches, paper_activities, saving, service_order, settlement
@@ -51,6 +51,7 @@ for each in (background, service_order, settlement):
 for each in (order_batches, paper_activities, settlement):
     each.HEARTBEAT = timedelta(seconds=1.5)
 saving.LOST_AFTER = timedelta(seconds=1.5)
+reconcile.COMPARE_AGAIN_AFTER = 0.3
 background.UNTIL_IT_SUCCEEDS.initial_interval = timedelta(seconds=0.2)
 folder = Path(sys.argv[1])
 
@@ -84,7 +85,7 @@ for owner, name in (
     (outbox.Outbox, "_mark"),
 ):
     gated(owner, name)
-sys.exit(worker.main([]))
+sys.exit(worker.main(sys.argv[2:]))
 """
 
 
@@ -97,11 +98,7 @@ class SettlementOffice:
         self.gates.mkdir()
         self.settlements = Settlements(around.database)
         self.papers = Papers(around.database)
-        around.worker_process = Process(
-            [sys.executable, "-c", GATED, str(self.gates)],
-            {**around.env, "PYTHONPATH": str(ROOT)},
-            around.folder / "worker.log",
-        )
+        around.run_as_worker(GATED, str(self.gates))
 
     @property
     def today(self) -> date:
@@ -213,6 +210,19 @@ class SettlementOffice:
         """Workers within the test's process, for what is not about processes that die."""
         with one_process_for_documents():
             async with self.around.worker():
+                yield
+
+    @asynccontextmanager
+    async def documents(self) -> AsyncIterator[None]:
+        """Documents are made within the test's process; the worker process, which has not started, has the other queue.
+
+        For what is not about a worker that dies while it makes a document.
+        """
+        around = self.around
+        around.run_as_worker(GATED, str(self.gates), "--queues", names.ORDERS_QUEUE)
+        settings = around.settings.model_copy(update={"drain_seconds": 0})
+        with one_process_for_documents():
+            async with BoundedRun(document_worker(around.client, settings, around.database)):
                 yield
 
     def hold(self, *gates: str) -> None:

@@ -2,20 +2,15 @@
 
 import asyncio
 import os
-import re
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import UTC, datetime
-from email import message_from_bytes
-from email.message import EmailMessage
-from email.policy import default
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
-from sqlalchemy import select
+from sqlalchemy import func, select
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
@@ -23,7 +18,7 @@ from temporalio.worker import Worker
 from contracts.activities import Snapshot
 from contracts.messages import EVENTS_CARRIED, Carried
 from development.embedded import ROOT, free_port, temporal_command, temporal_is_up
-from development.smtp_inbox import SmtpInbox
+from domain import rules
 from domain.orders.events import Recorded
 from domain.orders.lifecycle import fold
 from domain.orders.order import Order, Status
@@ -35,10 +30,11 @@ from records.tables import orders
 from settings import Settings
 from temporal.connection import data_converter
 from temporal.orders import revive_order
-from tests.support.builders import placement
+from tests.server.inbox import Inbox
+from tests.support.builders import Step, intake, lived, placement
 from tests.support.databases import records_copy
 from tests.support.empty_tasks import assert_none_has_empty_tasks
-from tests.support.limits import TEST_LIMIT, WAIT_LIMIT
+from tests.support.limits import ANSWER_LIMIT, TEST_LIMIT, WAIT_LIMIT
 from tests.support.processes import Process
 from tests.support.shared_server import Namespace, unused_namespace
 from tests.support.waiting import say_what_waits
@@ -50,7 +46,7 @@ from worker import document_worker, invoice_worker, order_worker
 
 POLICY = """
 [transmission]
-hold = "1 second"
+hold = "{hold}"
 alarm = "1 hour"
 [deadlines]
 accept = "{accept}"
@@ -95,55 +91,6 @@ async def details(life: Life) -> str:
         "__temporal_workflow_metadata", result_type=WorkflowMetadata
     )
     return metadata.current_details
-
-
-class Inbox(SmtpInbox):
-    """A mail server that can stop in the middle: at a mail handed in whole, before it is kept or before the answer.
-
-    `held` counts the mails it has stopped at.
-    """
-
-    def __init__(self, directory: Path, port: int) -> None:
-        super().__init__(directory, port)
-        self.keeping = asyncio.Event()
-        self.answering = asyncio.Event()
-        self.keeping.set()
-        self.answering.set()
-        self.held = 0
-        self._read: dict[Path, EmailMessage] = {}
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        await self._pass(self.keeping)
-        answer = await super().handle_DATA(server, session, envelope)
-        await self._pass(self.answering)
-        return answer
-
-    async def _pass(self, gate: asyncio.Event) -> None:
-        self.held += 1
-        try:
-            await gate.wait()
-        finally:
-            self.held -= 1
-
-    def mails(self, sp_id: str = "") -> list[EmailMessage]:
-        """All mails (with this id in the subject) in the order of their arrival."""
-        return [
-            mail
-            for path in sorted(self.directory.glob("*.eml"))
-            if re.search(rf"{re.escape(sp_id)}(?!\d)", (mail := self._mail(path))["Subject"])
-        ]
-
-    def _mail(self, path: Path) -> EmailMessage:
-        """A mail that was kept, which is read once: its file appears whole."""
-        if path not in self._read:
-            mail = message_from_bytes(path.read_bytes(), policy=default)
-            assert isinstance(mail, EmailMessage)
-            self._read[path] = mail
-        return self._read[path]
-
-    def ids(self, sp_id: str = "") -> list[str]:
-        """The message ids of these mails."""
-        return [mail["Message-ID"] for mail in self.mails(sp_id)]
 
 
 class Surroundings:
@@ -217,9 +164,19 @@ class Surroundings:
         await asyncio.to_thread(self.worker_process.start)
         await eventually(self.alive.exists)
 
+    def run_as_worker(self, code: str, *arguments: str) -> None:
+        """Have the worker process run this code, which shortens how long a worker waits, and calls `worker.main`."""
+        self.worker_process = Process(
+            [sys.executable, "-c", code, *arguments],
+            {**self.env, "PYTHONPATH": str(ROOT)},
+            self.folder / "worker.log",
+        )
+
     async def place(self, sp_id: str, **changes: Any) -> Life:
-        """Place an order as the shop does."""
-        desk = OrderUseCases(self.client, self.orders, self.partners, self.policies, DESK)
+        """Place an order as the shop does, with more patience than the shop."""
+        desk = OrderUseCases(
+            self.client, self.orders, self.partners, self.policies, DESK, patience=ANSWER_LIMIT
+        )
         placed = await desk.place(placement(sp_id=sp_id, **changes))
         return Life(self, placed.snapshot.order.intake)
 
@@ -234,15 +191,29 @@ class Surroundings:
         await revive_order(self.client, carried, DESK)
         await self.orders.save(Snapshot(order=order, events=events))
 
+    async def begin(self, sp_id: str, *steps: Step) -> Life:
+        """An order that was placed 40 minutes ago and has taken these steps (tests/support/builders.py).
+
+        Its workflow starts afterwards, which costs a fifth of the whole life. No mail about it was sent.
+        """
+        placed_at = datetime.now(UTC) - timedelta(minutes=40)
+        of = intake(sp_id=sp_id, policy=self.policy, day=placed_at.date(), rules=rules.CURRENT)
+        await self.begin_with(*lived(*steps, of=of, at=placed_at))
+        return Life(self, of)
+
     async def reaches(self, life: Life, status: Status) -> None:
         """Wait until the records show an order in a state."""
-        found = select(orders.c.status).where(orders.c.sp_id == life.sp_id)
+        await self.all_reach([life.sp_id], status)
 
-        async def there() -> bool:
-            held = await self.database.read(lambda c: c.execute(found).scalar_one_or_none())
-            return held == status
+    async def all_reach(self, sp_ids: Sequence[str], status: str) -> None:
+        """Wait until the records show each of these orders in a state."""
+        there = select(func.count()).where(orders.c.sp_id.in_(sp_ids), orders.c.status == status)
 
-        await eventually(there)
+        async def are_there() -> bool:
+            count = await self.database.read(lambda c: c.execute(there).scalar_one())
+            return bool(count == len(sp_ids))
+
+        await eventually(are_there)
 
     async def notified(self, life: Life) -> None:
         """Wait until the records show that the order's partner was notified."""
@@ -278,6 +249,7 @@ async def surroundings(
     folder: Path,
     *,
     accept: str = "1 hour",
+    hold: str = "0 seconds",
     server: Sequence[str] = (),
     up: bool = True,
     shared: bool = False,
@@ -302,7 +274,9 @@ async def surroundings(
         else:
             env["CMI_DATABASE_URL"] = (await stack.enter_async_context(records_copy(folder))).url
         namespace = stack.enter_context(unused_namespace(server)) if shared else None
-        around = Surroundings(folder, POLICY.format(accept=accept), server, env, namespace)
+        around = Surroundings(
+            folder, POLICY.format(accept=accept, hold=hold), server, env, namespace
+        )
         yield await stack.enter_async_context(_running(around, up, within))
 
 

@@ -20,6 +20,7 @@ from records.database import Database
 from temporal.connection import data_converter
 from temporal.keys_away import KeysAwayFilter
 from tests.server.surroundings import Surroundings, eventually, surroundings
+from tests.support.temporal_servers import OFFERS_LOST_TASKS_SOON
 from tests.workflows.life import SHOP, WAREHOUSE, Life
 from worker import order_worker
 
@@ -54,7 +55,7 @@ def warehouse(port: int) -> Iterator[list[str]]:
 
 
 async def test_signals_that_come_before_any_worker(tmp_path: Path) -> None:
-    async with surroundings(tmp_path, accept="3 seconds", shared=True) as around:
+    async with surroundings(tmp_path, accept="3 seconds", hold="1 second", shared=True) as around:
         paid = await around.place("SP-1", prepaid=True)
         accepted = await around.place("SP-2")
         await paid.handle.signal("payment_received", "nobody can read this")
@@ -152,7 +153,9 @@ async def test_orders_whose_keys_nobody_can_read_are_told_once_and_go_on_afterwa
     nowhere = Database(f"postgresql+asyncpg://cmi@127.0.0.1:{free_port()}/cmi")
     caplog.handler.addFilter(seen := KeysAwayFilter())
     try:
-        async with surroundings(tmp_path, shared=True, CMI_ENCRYPTION_KEYS=new_key("k")) as around:
+        async with surroundings(
+            tmp_path, shared=True, server=OFFERS_LOST_TASKS_SOON, CMI_ENCRYPTION_KEYS=new_key("k")
+        ) as around:
             blind = await encrypted(around, nowhere)
             around.client = await encrypted(around, around.database)
             lives = [await around.place(f"SP-{number}") for number in range(3)]

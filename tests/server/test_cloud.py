@@ -106,7 +106,7 @@ async def test_an_api_key_from_a_profile(tmp_path: Path, monkeypatch: pytest.Mon
 async def test_a_rate_limit_is_a_503_until_it_is_over(tmp_path: Path) -> None:
     port, cloud = free_port(), Cloud()
     async with (
-        surroundings(tmp_path, TEMPORAL_ADDRESS=f"127.0.0.1:{port}") as around,
+        surroundings(tmp_path, shared=True, TEMPORAL_ADDRESS=f"127.0.0.1:{port}") as around,
         grpc_proxy(port, around.address, cloud, None),
         _web(around, around.env) as (_, shop),
     ):

@@ -10,7 +10,7 @@ from contracts import names
 from tests.server.surroundings import Surroundings, eventually, surroundings
 
 MANY, FEW = "elektro-huber", "luzern-montage"
-NUMBER = 24
+NUMBER = 14
 
 
 async def _begun(around: Surroundings, sp_id: str) -> tuple[datetime, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from domain.orders.commands import Accept, Cancel, ConfirmRequirements
+from domain.orders.commands import Cancel
 from domain.orders.events import GoodsUnexpected
 from domain.orders.order import Status
 from domain.orders.shipment import GoodsReceived, GoodsShipped, Notice
@@ -16,15 +16,13 @@ from records.orders import StoredOrder
 from records.reconciliation import Reconciliation
 from temporal import orders as workflow_client
 from tests.server.surroundings import Surroundings, eventually, surroundings
+from tests.support.builders import REQUIREMENTS_MET
 from tests.workflows.life import DESK, SHOP, Life
 from use_cases.late_goods import LateGoods
 from use_cases.orders import OrderUseCases
 from use_cases.principal import Principal
 
 WAREHOUSE = Principal(role="warehouse", login_id="tok_w", name="warehouse")
-CHECKED = ConfirmRequirements(
-    checklist={"connections": "yes", "space": "yes", "passages": "not_applicable"}
-)
 PARCEL = GoodsShipped(tracking="99.00.7")
 RECEIVED = GoodsReceived(received_at=datetime(2026, 11, 5, 9, 30, tzinfo=UTC))
 
@@ -37,10 +35,7 @@ async def around(tmp_path: Path) -> AsyncIterator[Surroundings]:
 
 async def ended(around: Surroundings, sp_id: str = "SP-1") -> Life:
     """An order whose goods were requested, and that was cancelled. Its workflow has ended."""
-    life = await around.place(sp_id)
-    await around.reaches(life, Status.NEW)
-    for command in (Accept(), CHECKED):
-        await life.do(command)
+    life = await around.begin(sp_id, *REQUIREMENTS_MET)
     await life.do(Cancel(reason="Returned"), SHOP)
     await has_ended(around, sp_id)
     return life

@@ -11,7 +11,6 @@ from temporalio import workflow
 from temporalio.client import WorkflowExecutionStatus, WorkflowUpdateFailedError
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
-from temporalio.worker import UnsandboxedWorkflowRunner
 
 from contracts import names
 from contracts.activities import Snapshot
@@ -64,7 +63,6 @@ def worker(lives: Lives, build: type) -> BoundedRun:
         task_queue=names.ORDERS_QUEUE,
         workflows=[build],
         activities=lives.outside.activities,
-        workflow_runner=UnsandboxedWorkflowRunner(),
     )
 
 

@@ -18,7 +18,6 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
-from temporalio.worker import UnsandboxedWorkflowRunner
 
 from activities import reconcile
 from activities.entities import Entities, WorkflowAnswer
@@ -43,6 +42,7 @@ from records.settlements import Settlements
 from temporal.connection import data_converter
 from temporal.schedules import put_schedules
 from tests.server.surroundings import Surroundings, eventually, surroundings
+from tests.support.builders import ACCEPTED
 from tests.support.builders import intake as an_intake
 from tests.support.limits import ANSWER_LIMIT, WAIT_LIMIT
 from tests.support.processes import run_python
@@ -138,8 +138,7 @@ async def test_healthy_orders_are_left_alone_and_not_asked_twice(
 
     monkeypatch.setattr(reconcile.ReconcileActivities, "_ask", counted)
     async with working(tmp_path) as around:
-        first, second = await accepted(around, "SP-1"), await accepted(around, "SP-2")
-        closed = await around.place("SP-3")
+        first, second, closed = [await around.begin(f"SP-{n}", *ACCEPTED) for n in (1, 2, 3)]
         await closed.do(Cancel(reason="doch nicht"), SHOP)
         await closed.handle.result()
         await around.reaches(closed, Status.CANCELLED)
@@ -163,7 +162,7 @@ async def test_healthy_orders_are_left_alone_and_not_asked_twice(
 async def test_terminated_by_hand_is_reported_once_and_revived(tmp_path: Path) -> None:
     async with working(tmp_path) as around:
         life = await accepted(around, "SP-1")
-        healthy = await accepted(around, "SP-2")
+        healthy = await around.begin("SP-2", *ACCEPTED)
         await life.handle.terminate("wrong button")
         assert await one_pass(around) == PassCounts(compared=2, found=1)
         assert await standing(around) == [("SP-1", "terminated")]
@@ -204,7 +203,7 @@ async def test_terminated_by_hand_is_reported_once_and_revived(tmp_path: Path) -
 
 async def test_a_stale_row_is_repaired(tmp_path: Path) -> None:
     async with working(tmp_path) as around:
-        life = await accepted(around, "SP-1")
+        life = await around.begin("SP-1", *ACCEPTED)
         before = await around.orders.get("SP-1")
         await life.do(LogContact(outcome="reached"))
         await around.check_records(life)
@@ -222,7 +221,7 @@ async def test_a_stale_row_is_repaired(tmp_path: Path) -> None:
 async def test_events_that_did_not_happen_are_found_and_replaced(tmp_path: Path) -> None:
     """Records that tell another life, at the same version, ahead, or of an order that is closed."""
     async with working(tmp_path) as around:
-        lives = [await accepted(around, f"SP-{number}") for number in range(4)]
+        lives = [await around.begin(f"SP-{number}", *ACCEPTED) for number in range(4)]
         await lives[3].do(Cancel(reason="doch nicht"), SHOP)
         await lives[3].handle.result()
         await around.reaches(lives[3], Status.CANCELLED)
@@ -282,7 +281,7 @@ async def test_runs_of_an_older_shell_go_on_in_a_new_run(tmp_path: Path) -> None
 
 async def test_a_deleted_row_is_written_again(tmp_path: Path) -> None:
     async with working(tmp_path) as around:
-        life = await accepted(around, "SP-1")
+        life = await around.begin("SP-1", *ACCEPTED)
         await forget(around, "SP-1")
         assert (await one_pass(around, timedelta(minutes=10))).repaired == 0, "it is too young"
         await _listed(around, "SP-1")
@@ -293,7 +292,7 @@ async def test_a_deleted_row_is_written_again(tmp_path: Path) -> None:
 
 async def test_a_row_that_missed_the_end_is_closed(tmp_path: Path) -> None:
     async with working(tmp_path) as around:
-        life = await accepted(around, "SP-1")
+        life = await around.begin("SP-1", *ACCEPTED)
         before = await around.orders.get("SP-1")
         await life.do(Cancel(reason="doch nicht"), SHOP)
         await life.handle.result()
@@ -308,7 +307,7 @@ async def test_a_row_that_missed_the_end_is_closed(tmp_path: Path) -> None:
 
 async def test_a_workflow_that_is_gone_and_one_that_was_reset(tmp_path: Path) -> None:
     async with working(tmp_path) as around:
-        gone, back = await accepted(around, "SP-1"), await accepted(around, "SP-2")
+        gone, back = await around.begin("SP-1", *ACCEPTED), await accepted(around, "SP-2")
         service, namespace = around.client.workflow_service, around.client.namespace
         await service.delete_workflow_execution(
             DeleteWorkflowExecutionRequest(
@@ -370,7 +369,6 @@ async def test_a_workflow_whose_tasks_fail_is_stuck(tmp_path: Path) -> None:
             around.client,
             task_queue=names.ORDERS_QUEUE,
             workflows=[Broken],
-            workflow_runner=UnsandboxedWorkflowRunner(),
         ):
 
             async def failing() -> bool:
@@ -393,10 +391,10 @@ async def test_a_workflow_whose_tasks_fail_is_stuck(tmp_path: Path) -> None:
 async def test_what_changes_while_it_is_looked_at_is_no_finding(tmp_path: Path) -> None:
     """Orders that go on all the time, and pass after pass."""
     async with working(tmp_path) as around:
-        lives = [await accepted(around, f"SP-{number}") for number in range(4)]
+        lives = [await around.begin(f"SP-{number}", *ACCEPTED) for number in range(4)]
 
         async def busy(life: Life) -> None:
-            for _ in range(25):
+            for _ in range(15):
                 await life.do(LogContact(outcome="not_reached"))
             await life.do(Cancel(reason="doch nicht"), SHOP)
 
@@ -414,7 +412,7 @@ async def test_what_changes_while_it_is_looked_at_is_no_finding(tmp_path: Path) 
 
 async def test_a_mail_server_that_is_away_delays_the_report_only(tmp_path: Path) -> None:
     async with working(tmp_path) as around:
-        life = await accepted(around, "SP-1")
+        life = await around.begin("SP-1", *ACCEPTED)
         await life.handle.terminate()
         await around.inbox.stop()
         work = asyncio.create_task(one_pass(around))
@@ -432,13 +430,13 @@ async def test_many_orders_go_in_batches_and_runs(
     monkeypatch.setattr(reconcile, "BATCH", 3)
     suggest = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=10")
     async with surroundings(tmp_path, server=suggest) as around, around.worker():
-        lives = [await around.place(f"SP-{number}", prepaid=True) for number in range(10)]
+        lives = [await around.place(f"SP-{number}", prepaid=True) for number in range(7)]
         await lives[4].handle.terminate()
         for life in lives:
             if life is not lives[4]:
                 await around.check_records(life)
         tally = await one_pass(around)
-        assert (tally.compared, tally.found) == (10, 1)
+        assert (tally.compared, tally.found) == (7, 1)
         runs = [
             w async for w in around.client.list_workflows(f'WorkflowId = "{names.RECONCILER_ID}"')
         ]
@@ -449,7 +447,7 @@ async def test_reviving_needs_an_open_order_without_a_workflow(tmp_path: Path) -
     async with working(tmp_path) as around:
         nobody = await starter(around, "revive", "SP-7")
         assert (nobody.returncode, nobody.stderr) == (2, "SP-7: the records know no such order\n")
-        life = await accepted(around, "SP-1")
+        life = await around.begin("SP-1", *ACCEPTED)
         running = await starter(around, "revive", "SP-1")
         assert running.returncode == 2
         assert "SP-1: its workflow is running" in running.stderr
@@ -476,7 +474,7 @@ async def test_what_was_to_go_out_goes_out_after_a_revival(tmp_path: Path) -> No
 
 async def test_what_the_records_missed_before_the_end_is_not_lost(tmp_path: Path) -> None:
     async with working(tmp_path) as around:
-        life = await accepted(around, "SP-1")
+        life = await around.begin("SP-1", *ACCEPTED)
         before = await around.orders.get("SP-1")
         await life.do(LogContact(outcome="reached"))
         last = await life.order()
@@ -508,7 +506,7 @@ async def test_schedules_are_created_once_and_stay_paused(tmp_path: Path) -> Non
         assert (schedule.state.paused, schedule.state.note) == (True, "maintenance")
         assert schedule.spec.intervals[0].every == timedelta(minutes=15)
         async with around.worker():
-            await accepted(around, "SP-1")
+            await around.begin("SP-1", *ACCEPTED)
             await (
                 handle.trigger()
             )  # it stays paused, or it would also start by itself at a quarter of an hour

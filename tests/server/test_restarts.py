@@ -1,7 +1,6 @@
 """Worker and server killed in the middle of lives: everything goes on, nothing is lost, nothing is done twice."""
 
 import asyncio
-import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +11,6 @@ from temporalio.client import WorkflowHandle
 
 from contracts import activities
 from contracts import names as workflow_names
-from development.embedded import ROOT
 from domain.actors import SYSTEM
 from domain.orders.commands import (
     Accept,
@@ -31,7 +29,6 @@ from tests.activities.mails import mails_of, one
 from tests.server.surroundings import Surroundings, eventually, rests, surroundings
 from tests.support.builders import TRANSMITTED
 from tests.support.limits import ANSWER_LIMIT
-from tests.support.processes import Process
 from tests.support.temporal_servers import OFFERS_LOST_TASKS_SOON
 from tests.support.workers import bounded_worker
 from tests.workflows.life import DESK, SHOP, WAREHOUSE, Life
@@ -122,11 +119,7 @@ async def live_to_the_end(around: Surroundings, lives: dict[Life, Status]) -> No
 
 async def test_the_worker_is_killed_in_the_middle_of_lives(tmp_path: Path) -> None:
     async with surroundings(tmp_path, shared=True, server=OFFERS_LOST_TASKS_SOON) as around:
-        around.worker_process = Process(
-            [sys.executable, "-c", IMPATIENT],
-            {**around.env, "PYTHONPATH": str(ROOT)},
-            tmp_path / "worker.log",
-        )
+        around.run_as_worker(IMPATIENT)
         await around.start_worker_process()
         lives = await one_in_each_state(around)
         _, new, checking, *_ = lives

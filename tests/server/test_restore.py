@@ -23,6 +23,14 @@ from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.server.test_reconciler import one_pass, standing, starter
 from tests.workflows.life import Life
 
+# The reconciler looks a second time sooner, as in tests/server/test_reconciler.py.
+WORKER = """
+from activities import reconcile
+import worker
+reconcile.COMPARE_AGAIN_AFTER = 0.3
+worker.main([])
+"""
+
 
 class Store(NamedTuple):
     """Where the records are, and how they are backed up, destroyed and restored (given a file)."""
@@ -99,6 +107,7 @@ def _open_records(around: Surroundings) -> None:
 
 async def test_destroyed_and_restored(store: Store, tmp_path: Path) -> None:
     async with surroundings(tmp_path, CMI_DATABASE_URL=store.url) as around:
+        around.run_as_worker(WORKER)
         await around.start_worker_process()
         life = await around.place("SP-1")
         await around.reaches(life, Status.NEW)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from temporalio.client import WorkflowExecutionStatus
-from temporalio.worker import UnsandboxedWorkflowRunner
 
 from contracts import names
 from contracts.activities import SettlementSnapshot, Snapshot
@@ -18,10 +17,10 @@ from domain.settlements.settlement import SettlementStatus
 from records.mails import MailLog
 from tests.server.settlements import HUBER, settlement_office
 from tests.server.surroundings import Surroundings, eventually, surroundings
-from tests.server.test_reconciler import Broken, accepted, forget, starter, working
+from tests.server.test_reconciler import Broken, forget, starter, working
 from tests.server.test_settlements_lost import command, stored
 from tests.server.test_settlements_lost import forget as forget_settlement
-from tests.support.builders import OPERATIONS, partner_actor
+from tests.support.builders import ACCEPTED, OPERATIONS, partner_actor
 from tests.support.workers import bounded_worker
 from tests.workflows.life import DESK, SHOP, Life
 from use_cases import revival
@@ -104,7 +103,7 @@ async def test_a_terminated_order_goes_on_where_its_workflow_stood(tmp_path: Pat
 async def test_a_workflow_that_cannot_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with surroundings(tmp_path, shared=True) as around:
         async with around.worker():
-            life = await accepted(around, "SP-1")
+            life = await around.begin("SP-1", *ACCEPTED)
             await life.handle.terminate()
         # No worker is up.
         give_up_soon(monkeypatch)
@@ -115,7 +114,6 @@ async def test_a_workflow_that_cannot_tell(tmp_path: Path, monkeypatch: pytest.M
             around.client,
             task_queue=names.ORDERS_QUEUE,
             workflows=[Broken],
-            workflow_runner=UnsandboxedWorkflowRunner(),
         ):
             refused = await starter(around, "revive", "SP-1")
             assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)

@@ -33,6 +33,7 @@ from domain.settlements.commands import (
     NotePaid,
     Select,
     SettlementRequest,
+    VoidSettlement,
 )
 from domain.settlements.settlement import SettlementStatus
 from temporal.settlements import send_settlement_command
@@ -169,7 +170,7 @@ def settlement(office: SettlementOffice, month: Month) -> WorkflowHandle[Any, An
 async def tell(office: SettlementOffice, month: Month, command: ExternalCommand) -> None:
     """Have Huber's settlement take a command."""
     match command:
-        case NoteInvoice():
+        case NoteInvoice() | VoidSettlement():
             actor = OPERATIONS
         case ApproveInvoice() | NotePaid():
             actor = ACCOUNTING
@@ -177,12 +178,6 @@ async def tell(office: SettlementOffice, month: Month, command: ExternalCommand)
             actor = partner_actor()
     request = SettlementRequest(command=command, actor=actor, request_id=str(uuid.uuid4()))
     await send_settlement_command(office.around.client, of_huber(month), request, ANSWER_LIMIT)
-
-
-async def pay(office: SettlementOffice, month: Month) -> None:
-    """Bring an issued settlement to its end: its invoice came, is approved and paid."""
-    for command in (NoteInvoice(), ApproveInvoice(), NotePaid(paid_on=office.today)):
-        await tell(office, month, command)
 
 
 @asynccontextmanager
@@ -245,14 +240,16 @@ async def roll(office: SettlementOffice, old: Build, new: Build) -> None:
     # The settlement stays where it began until it is done, its orders and its statement with it; a new one is B's.
     await tell(office, OCTOBER, Close())
     await office.reaches(first_number, SettlementStatus.ISSUED)
-    await pay(office, OCTOBER)
+    for command in (NoteInvoice(), ApproveInvoice(), NotePaid(paid_on=office.today)):
+        await tell(office, OCTOBER, command)
     await first.result()
     assert await builds(first) == ["A"]
     assert len(await doers(first)) == 1, "its activities of both queues, too"
     assert set((await office.billed_by(picked)).values()) == {first_number}
     second = settlement(office, NOVEMBER)
-    second_number = await office.open(*await office.complete(["SP-13"]), month=NOVEMBER)
-    await office.reaches(second_number, SettlementStatus.ISSUED)
+    picked = await office.complete(["SP-13"])
+    second_number = await office.open(*picked, month=NOVEMBER, automatic=True)
+    await office.reaches(second_number, SettlementStatus.OPEN)
     assert await builds(second) == ["B"]
     assert await doers(second) != await doers(first)
 
@@ -273,7 +270,7 @@ async def roll(office: SettlementOffice, old: Build, new: Build) -> None:
         *("--versioning-override-build-id", "A"),
     )
     await new.stop()
-    await pay(office, NOVEMBER)
+    await tell(office, NOVEMBER, VoidSettlement(reason="Falscher Monat"))
     await second.result()
     assert await builds(second) == ["B", "A"]
     for each in (before, waiting, unsent, late):
@@ -311,7 +308,7 @@ PINNED_TO_B = (
 
 async def is_listed(around: Surroundings, workflow_id: str) -> bool:
     """Whether the list of what is pinned to B has this one."""
-    return workflow_id in await temporal(around, "workflow", "list", "--query", PINNED_TO_B)
+    return workflow_id in {each.id async for each in around.client.list_workflows(PINNED_TO_B)}
 
 
 async def is_retried(handle: WorkflowHandle[Any, Any]) -> bool:

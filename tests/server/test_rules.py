@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from temporalio.worker import UnsandboxedWorkflowRunner
 
 from contracts import names
 from development.embedded import ROOT
@@ -19,6 +18,7 @@ from tests.server.settlements import SettlementOffice, settlement_office
 from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.server.test_reconciler import Broken, starter
 from tests.support import newer_rules
+from tests.support.builders import TRANSMITTED
 from tests.support.newer_rules import NEWER
 from tests.support.processes import run_python
 from tests.support.temporal_servers import OFFERS_LOST_TASKS_SOON, dev_server
@@ -55,9 +55,7 @@ async def adopted(office: SettlementOffice, *wanted: str, version: int = NEWER) 
 
 async def open_office(office: SettlementOffice) -> tuple[str, str]:
     """An order that waits to be accepted, one that is executed, and its settlement; their names."""
-    around = office.around
-    life = await around.place("SP-1")
-    await around.reaches(life, Status.NEW)
+    await office.around.begin("SP-1", *TRANSMITTED)
     (done,) = await office.complete(["SP-2"])
     number = await office.open(done, automatic=True)
     await office.reaches(number, SettlementStatus.OPEN)
@@ -150,7 +148,6 @@ async def test_one_that_is_broken_holds_up_no_other(
             around.client,
             task_queue="elsewhere",
             workflows=[Broken],
-            workflow_runner=UnsandboxedWorkflowRunner(),
         ):
             # Its place in the records, and another workflow in its place in Temporal.
             life = await around.place("SP-1")

@@ -45,9 +45,9 @@ from tests.support.temporal_servers import OFFERS_LOST_TASKS_SOON
 from workflows import order_batches
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
-COUNT = 12  # more than are asked at once
+COUNT = 9  # more than are asked at once
 CLOSING = (
-    "after-claim",  # eight orders are billed, the others not
+    "after-claim",  # eight orders are billed, one is not
     "after-of_each",  # all are, and nobody was told
     "after-made",  # rendered, and not kept
     "after-keep",  # kept, and nobody was told
@@ -150,7 +150,10 @@ async def test_the_records_know_of_a_claim_that_has_not_happened(tmp_path: Path)
 
 
 async def test_taken_back_while_workers_die_and_settled_in_the_next_month(tmp_path: Path) -> None:
-    async with settlement_office(tmp_path, server=OFFERS_LOST_TASKS_SOON) as office:
+    async with (
+        settlement_office(tmp_path, server=OFFERS_LOST_TASKS_SOON) as office,
+        office.documents(),
+    ):
         sp_ids = await office.complete(f"SP-{n:03}" for n in range(COUNT))
         plus = CorrectionLine(sp_id="SP-1", reason="Zuschlag", amount="35.00")
         corrections = Corrections(office.around.database)
@@ -241,7 +244,7 @@ async def test_an_order_terminated_before_its_first_task_is_left_out(tmp_path: P
 
 
 async def test_the_database_and_the_mail_server_are_away(tmp_path: Path) -> None:
-    async with settlement_office(tmp_path) as office:
+    async with settlement_office(tmp_path) as office, office.documents():
         sp_ids = await office.complete(f"SP-{n:03}" for n in range(COUNT))
         await office.around.start_worker_process()
         await office.around.inbox.stop()
@@ -263,9 +266,9 @@ async def test_the_database_and_the_mail_server_are_away(tmp_path: Path) -> None
 async def test_more_orders_than_a_batch_holds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(order_batches, "BATCH", 10)
+    monkeypatch.setattr(order_batches, "BATCH", 4)
     async with settlement_office(tmp_path) as office:
-        sp_ids = await office.complete(f"SP-{n:03}" for n in range(25))
+        sp_ids = await office.complete(f"SP-{n:03}" for n in range(COUNT))
         async with office.worker():
             number = await office.open(*sp_ids)
             stored = await office.reaches(number, SettlementStatus.ISSUED)

@@ -28,12 +28,11 @@ from tests.server.endings import ACCOUNTING
 from tests.server.settlements import HUBER, OCTOBER, SettlementOffice, of_huber, settlement_office
 from tests.server.surroundings import eventually
 from tests.server.test_reconciler import digests, one_pass, standing, starter
-from tests.server.test_settlements import NOW
+from tests.server.test_settlements import COUNT, NOW
 from tests.support.builders import OPERATIONS
 from tests.support.limits import ANSWER_LIMIT
 
 WORKFLOW = names.settlement_workflow_id(HUBER, OCTOBER)
-COUNT = 12
 
 
 async def terminate(office: SettlementOffice) -> None:
@@ -79,7 +78,7 @@ async def stored(office: SettlementOffice, number: str) -> StoredSettlement:
 
 
 async def test_terminated_while_it_closes_and_when_it_is_issued(tmp_path: Path) -> None:
-    async with settlement_office(tmp_path) as office:
+    async with settlement_office(tmp_path) as office, office.documents():
         around = office.around
         sp_ids = await office.complete(f"SP-{n:03}" for n in range(COUNT))
         undo = CorrectionLine(sp_id="SP-1", reason="Anfahrt doppelt verrechnet", amount="-20.00")
@@ -146,7 +145,7 @@ async def test_terminated_while_it_closes_and_when_it_is_issued(tmp_path: Path) 
 async def test_a_settlement_that_was_taken_back_sets_its_orders_free_after_all(
     tmp_path: Path,
 ) -> None:
-    async with settlement_office(tmp_path) as office:
+    async with settlement_office(tmp_path) as office, office.documents():
         sp_ids = await office.complete(f"SP-{n:03}" for n in range(COUNT))
         await office.around.start_worker_process()
         number = await office.open(*sp_ids)

@@ -133,7 +133,7 @@ async def test_two_web_processes_and_three_workers_behave_as_one(tmp_path: Path)
     async with surroundings(tmp_path, shared=True) as around, running(around) as (webs, workers):
         made = await tokens(around.settings, around.database)
         callers = {role: Either(webs, made[role]) for role in made}
-        sp_ids = await _live(webs, workers, callers)
+        sp_ids = await _live(around, webs, workers, callers)
         await _check_orders(webs, callers["partner"], sp_ids)
         await _check_mails(around, sp_ids)
         await _check_sessions(around, webs)
@@ -141,7 +141,9 @@ async def test_two_web_processes_and_three_workers_behave_as_one(tmp_path: Path)
             await caller.close()
 
 
-async def _live(webs: list[Web], workers: list[Process], callers: dict[str, Either]) -> list[str]:
+async def _live(
+    around: Surroundings, webs: list[Web], workers: list[Process], callers: dict[str, Either]
+) -> list[str]:
     """Orders from their placement to their completion; at each step a process is killed, and started again."""
     shop, partner, desk = (callers[role] for role in ("shop", "partner", "operations"))
     bodies = [order() for _ in range(ORDERS)]
@@ -151,7 +153,7 @@ async def _live(webs: list[Web], workers: list[Process], callers: dict[str, Eith
         for web in webs:  # whichever made it, the other one gives the same answer
             again = await shop.repeat(web, "/orders", body, key)
             assert (again.status_code, again.content) == (answer.status_code, answer.content)
-    await _all_reach(desk, webs, sp_ids, "new")
+    await _all_reach(around, desk, webs, sp_ids, "new")
     victims: list[Web | Process] = [workers[0], webs[0], workers[1], webs[1], workers[2]]
     for (call, body, reached), victim in zip(PATH, [*victims, None], strict=True):
         caller = callers["warehouse"] if call.startswith("goods") else partner
@@ -171,21 +173,20 @@ async def _live(webs: list[Web], workers: list[Process], callers: dict[str, Eith
         for web in webs:
             again = await caller.repeat(web, f"/orders/{sp_ids[0]}/{call}", said, key)
             assert (again.status_code, again.content) == (answer.status_code, answer.content)
-        await _all_reach(desk, webs, sp_ids, reached)
+        await _all_reach(around, desk, webs, sp_ids, reached)
         if call == "goods-received":
             await _all_have(desk, webs, sp_ids, "goods_received")
     return sp_ids
 
 
-async def _all_reach(caller: Either, webs: list[Web], sp_ids: list[str], status: str) -> None:
-    """Wait until both processes list them all in this state."""
-    wanted = dict.fromkeys(sp_ids, status)
-
-    async def there() -> bool:
-        lists = [(await caller.get(web, "/orders"))["items"] for web in webs]
-        return all({each["sp_id"]: each["status"] for each in items} == wanted for items in lists)
-
-    await eventually(there)
+async def _all_reach(
+    around: Surroundings, caller: Either, webs: list[Web], sp_ids: list[str], status: str
+) -> None:
+    """Wait until they are all in this state; both processes list them so."""
+    await around.all_reach(sp_ids, status)
+    for web in webs:
+        items = (await caller.get(web, "/orders"))["items"]
+        assert {each["sp_id"]: each["status"] for each in items} == dict.fromkeys(sp_ids, status)
 
 
 async def _all_have(caller: Either, webs: list[Web], sp_ids: list[str], event: str) -> None:

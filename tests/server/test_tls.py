@@ -34,7 +34,7 @@ async def test_web_and_worker_with_client_certificates(
     authority, strangers = Authority(tmp_path, "authority"), Authority(tmp_path, "strangers")
     port = free_port()
     variables = _variables(port, authority, authority.issue("cmi"))
-    async with surroundings(tmp_path, **variables) as around:
+    async with surroundings(tmp_path, shared=True, **variables) as around:
         temporal = int(around.address.rpartition(":")[2])
         async with tls_proxy(port, temporal, authority.issue("server"), authority):
             wrong = {

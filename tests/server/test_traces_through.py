@@ -41,8 +41,9 @@ async def traced(
 ) -> AsyncIterator[Site]:
     """The application with a worker, both with traces."""
     measure_statements()
-    async with surroundings(tmp_path) as around:
+    async with surroundings(tmp_path, shared=True) as around:
         monkeypatch.setenv("TEMPORAL_ADDRESS", around.address)
+        monkeypatch.setenv("TEMPORAL_NAMESPACE", around.namespace)
         around.client = await connect(around.settings, around.database)
         async with around.worker(), site(around) as running:
             yield running

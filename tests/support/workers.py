@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 SHUTDOWN_LIMIT = 30.0  # seconds; it takes about one
 logger = logging.getLogger("cmi.tests")
@@ -41,5 +41,5 @@ class BoundedRun:
 
 
 def bounded_worker(client: Client, **options: Any) -> BoundedRun:
-    """Run a new worker with these options of the SDK's `Worker`."""
-    return BoundedRun(Worker(client, **options))
+    """Run a new worker with these options of the SDK's `Worker`, without the sandbox, as in production."""
+    return BoundedRun(Worker(client, workflow_runner=UnsandboxedWorkflowRunner(), **options))

@@ -6,7 +6,6 @@ from typing import Any, cast
 
 import httpx
 from temporalio import workflow
-from temporalio.worker import UnsandboxedWorkflowRunner
 
 from contracts import names
 from domain.orders.commands import Accept
@@ -65,7 +64,6 @@ async def test_commands_and_reads_while_workflows_are_broken(tmp_path: Path) -> 
             around.client,
             task_queue=names.ORDERS_QUEUE,
             workflows=[Broken, BrokenSettlement],
-            workflow_runner=UnsandboxedWorkflowRunner(),
         ):
             key = {"Idempotency_Key": "a-1"}
             # Each of these waits for an answer as long as it may.

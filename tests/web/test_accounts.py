@@ -1,7 +1,6 @@
 """The API's calls about partners, logins and tokens, over the application without Temporal."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -33,10 +32,8 @@ CALLS: list[tuple[str, str, Any]] = [
     ("POST", "/partners/elektro-huber/users", USER),
     ("GET", "/partners/elektro-huber/users", None),
     ("POST", "/partners/elektro-huber/users/{user}/invitation", {}),
-    ("DELETE", "/partners/elektro-huber/users/{user}", None),
     ("POST", "/partners/elektro-huber/tokens", {"name": "Plan"}),
     ("GET", "/partners/elektro-huber/tokens", None),
-    ("DELETE", "/partners/elektro-huber/tokens/{token}", None),
     ("GET", "/partners/elektro-huber/users/{user}/sessions", None),
     ("DELETE", "/partners/elektro-huber/users/{user}/sessions", None),
     ("DELETE", "/partners/elektro-huber/users/{user}/sessions/4f1c0a9be27d3356", None),
@@ -50,6 +47,9 @@ CALLS: list[tuple[str, str, Any]] = [
     ("POST", "/tokens", {"name": "shop", "role": "shop"}),
     ("GET", "/tokens", None),
     ("DELETE", "/tokens/{token}", None),
+    # What the others are about ends last.
+    ("DELETE", "/partners/elektro-huber/users/{user}", None),
+    ("DELETE", "/partners/elektro-huber/tokens/{token}", None),
 ]
 
 
@@ -344,29 +344,35 @@ async def test_a_token_is_shown_once_also_to_the_same_idempotency_key(
     assert other.status_code == 422
 
 
-@pytest.mark.parametrize(("method", "path", "body"), CALLS)
-async def test_operations_only(
-    http: httpx.AsyncClient, env: AccountsEnv, method: str, path: str, body: Any
-) -> None:
+async def test_operations_only(http: httpx.AsyncClient, env: AccountsEnv) -> None:
     user = await env.accounts.invite("elektro-huber", "partner", "p@x.example", "P")
     token_id, own = await env.accounts.tokens.make("partner", "Plan", "elektro-huber")
-    path = path.format(user=user.user_id, token=token_id)
-    before = await everything(http)
+    others = {own: 403, "": 401, "cmi_unknown": 401}
     for role in ("shop", "warehouse", "accounting"):
         _, token = await env.accounts.tokens.make(role, role)  # type: ignore[arg-type]
-        assert (await say(http, method, path, body, token)).status_code == 403
-    assert (await say(http, method, path, body, own)).status_code == 403
-    for token in ("", "cmi_unknown"):
-        assert (await say(http, method, path, body, token)).status_code == 401
-    assert {**await everything(http), "/tokens": 0} == {**before, "/tokens": 0}
-    answer = await say(http, method, path, body)
-    assert answer.status_code < 300 or (path.startswith(("/users/", "/tokens/")))
+        others[token] = 403
+    before = await everything(http)
+    calls = [
+        (method, path.format(user=user.user_id, token=token_id), body)
+        for method, path, body in CALLS
+    ]
+    for method, path, body in calls:
+        for token, status in others.items():
+            answer = await say(http, method, path, body, token)
+            assert answer.status_code == status, (method, path, token)
+    assert await everything(http) == before
+    for method, path, body in calls:
+        answer = await say(http, method, path, body)
+        assert answer.status_code < 300 or path.startswith(("/users/", "/tokens/")), (method, path)
 
 
 async def everything(http: httpx.AsyncClient) -> dict[str, Any]:
     """What can be looked at, but for when tokens were used."""
     paths = ("/partners", "/partners/elektro-huber/users", "/users", "/tokens")
-    return {path: (await http.get(path)).json() for path in paths}
+    found = {path: (await http.get(path)).json() for path in paths}
+    for token in found["/tokens"]["items"]:
+        del token["last_used_at"]
+    return found
 
 
 @pytest.mark.parametrize("partner_id", ["nobody", "a%00b", "%F0%9F%A7%BA", "x" * 64, "..%2f"])
@@ -380,21 +386,3 @@ async def test_what_does_not_exist_is_not_found(http: httpx.AsyncClient, partner
         for name in ("nobody", "a%00b"):
             for path in (f"/{thing}/{name}", f"/partners/elektro-huber/{thing}/{name}"):
                 assert (await http.delete(path)).status_code == 404
-
-
-async def test_every_call_has_an_example(http: httpx.AsyncClient) -> None:
-    app = http._transport.app  # type: ignore[attr-defined]
-    document = app.openapi()
-    schemas = document["components"]["schemas"]
-    bodies = 0
-    for path, operations in document["paths"].items():
-        for operation in operations.values():
-            if operation.get("tags") != ["accounts"]:
-                continue
-            content = operation.get("requestBody", {}).get("content", {})
-            for body in content.values():
-                bodies += 1
-                name = body["schema"]["$ref"].rpartition("/")[2]
-                assert schemas[name]["examples"], (path, name)
-    assert bodies >= 6
-    assert "argon2" not in json.dumps(document)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from contracts.activities import SettlementSnapshot
@@ -77,7 +78,7 @@ def claims(*refused: tuple[str, str], corrections: Sequence[CorrectionLine] = ()
     return TakeClaims(refused=tuple(left_out), corrections=tuple(corrections))
 
 
-def statement(settlement_id: str, total: str = "139.45") -> TakeStatement:
+def statement(settlement_id: str, total: Decimal | str = "139.45", **changes: Any) -> TakeStatement:
     """The command after the statement was made."""
     return TakeStatement(
         statement=Statement.model_validate(
@@ -90,6 +91,7 @@ def statement(settlement_id: str, total: str = "139.45") -> TakeStatement:
                 "net": "129.00",
                 "vat": "10.45",
                 "total": total,
+                **changes,
             }
         )
     )

@@ -9,10 +9,9 @@ from typing import Any
 import httpx
 from sqlalchemy import select
 
-from domain.orders.commands import ConfirmExecution
 from records.tables import settlements
 from tests.support.needs import require
-from tests.web.begun import agreed_steps, begun
+from tests.web.begun import begun, begun_settlement, completed_steps
 from tests.web.site import API, PATH, Site
 
 _numbers = itertools.count(1)
@@ -23,21 +22,17 @@ VAT = Decimal("8.1")
 class Firm:
     """A partner, its software, and what it does about its settlements."""
 
-    def __init__(
-        self, cmi: Site, partner_id: str, http: httpx.AsyncClient, *, liable: bool
-    ) -> None:
+    def __init__(self, cmi: Site, partner_id: str, http: httpx.AsyncClient) -> None:
         self.cmi = cmi
         self.partner_id = partner_id
         self.http = http
-        self.liable = liable
 
     async def completed(self, *fees: str) -> list[str]:
         """The SP-IDs of orders with these fees, each with a workflow that begins with the completed order."""
         return list(await asyncio.gather(*(self._completed(fee) for fee in fees)))
 
     async def _completed(self, fee: str) -> str:
-        steps = (*agreed_steps(), ConfirmExecution(early=True))
-        return await begun(self.cmi, *steps, partner_id=self.partner_id, fee=fee)
+        return await begun(self.cmi, *completed_steps(), partner_id=self.partner_id, fee=fee)
 
     async def completed_by_calls(self, *fees: str) -> list[str]:
         """The SP-IDs of orders with these fees, each placed and brought up to its execution by calls."""
@@ -69,6 +64,12 @@ class Firm:
         opened = await self.opened(sp_ids)
         return await self.reaches(opened["settlement_id"], "issued")
 
+    async def begun_issued(self, *fees: str) -> dict[str, Any]:
+        """A settlement that begins with its statement (tests/web/begun.py). Skips the test if Pango is missing."""
+        require("pango")
+        number = await begun_settlement(self.cmi, self.partner_id, *fees)
+        return (await self.http.get(f"{API}/settlements/{number}")).json()
+
     async def reaches(self, settlement_id: str, status: str) -> dict[str, Any]:
         """The settlement, once it is in this state. Skips the test if that takes a statement, and Pango is missing."""
         if status in ("issued", "invoiced"):
@@ -94,10 +95,10 @@ class Firm:
         )
 
 
-def sums(fees: Sequence[str], *, liable: bool) -> dict[str, str]:
-    """What these fees add up to, reckoned here: VAT is rounded once, on the sum."""
+def sums(fees: Sequence[str]) -> dict[str, str]:
+    """What these fees of a firm with VAT add up to, reckoned here: VAT is rounded once, on the sum."""
     net = sum(map(Decimal, fees), Decimal("0.00"))
-    vat = (net * VAT / 100).quantize(_CENTIME, ROUND_HALF_UP) if liable else Decimal("0.00")
+    vat = (net * VAT / 100).quantize(_CENTIME, ROUND_HALF_UP)
     return {"net": str(net), "vat": str(vat), "total": str(net + vat)}
 
 
@@ -122,4 +123,4 @@ async def firm(cmi: Site, *, liable: bool = True, language: str = "de") -> Firm:
     _, cmi.tokens[partner_id] = await cmi.app.state.accounts.tokens.make(
         "partner", "software", partner_id
     )
-    return Firm(cmi, partner_id, cmi.caller(partner_id), liable=liable)
+    return Firm(cmi, partner_id, cmi.caller(partner_id))

@@ -13,9 +13,9 @@ import pytest_asyncio
 from sqlalchemy import delete
 
 from records.tables import papers
-from tests.web.firms import Firm
+from tests.web.firms import Firm, firm
 from tests.web.site import API, Site
-from tests.web.test_payments import approved, by_accounting, issued, rows_of, today
+from tests.web.test_payments import approved, by_accounting, rows_of, today
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -38,6 +38,12 @@ def table_of(content: bytes) -> list[dict[str, str]]:
     """The rows of a CSV file."""
     text = content.decode("utf-8-sig")
     return list(csv.DictReader(io.StringIO(text), delimiter=";"))
+
+
+async def issued(cmi: Site, *fees: str) -> tuple[Firm, dict[str, Any]]:
+    """A firm and its settlement, whose statement was made."""
+    one = await firm(cmi)
+    return one, await one.issued(await one.completed(*fees))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

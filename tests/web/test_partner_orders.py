@@ -1,15 +1,18 @@
 """Which partners get orders, and under which policy."""
 
 import itertools
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import httpx
 import pytest
 
+from domain.orders.commands import Cancel, DecideReview, Decline, ReportProblem
 from domain.policy import Policy
 from records.partners import Partner, Partners
-from tests.web.site import API, NO_ACCEPT, PATH, Site, order, tomorrow
+from tests.support.builders import ACCEPTED, TRANSMITTED, Step
+from tests.web.begun import agreed_steps, begun, completed_steps
+from tests.web.site import API, NO_ACCEPT, Site, order, tomorrow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -64,7 +67,7 @@ async def test_a_partner_that_is_not_active_gets_no_new_orders(
     assert said(await place(cmi, partner_id, language)) == why
     assert (await place(cmi, partner_id, sp_id=sp_id)).status_code == 200, "it is there already"
 
-    other = await cmi.new()
+    other = await begun(cmi, *TRANSMITTED)
     headers = {"Accept-Language": language}
     body = {"partner_id": partner_id, "reason": "Too many orders"}
     path = f"{API}/orders/{other}/reassign"
@@ -80,8 +83,7 @@ async def test_a_paused_partner_goes_on_with_the_orders_it_has(cmi: Site) -> Non
     partner_id = await firm(cmi)
     made = await cmi.operations.post(f"{API}/partners/{partner_id}/tokens", json={"name": "Plan"})
     theirs = {"Authorization": f"Bearer {made.json()['token']}"}
-    sp_id = (await place(cmi, partner_id)).json()["sp_id"]
-    await cmi.reaches(sp_id, "new")
+    sp_id = await begun(cmi, *TRANSMITTED, partner_id=partner_id)
     await change(cmi, partner_id, status="paused")
     accepted = await cmi.nobody.post(f"{API}/orders/{sp_id}/accept", json={}, headers=theirs)
     assert accepted.status_code == 200
@@ -101,8 +103,7 @@ async def test_an_order_is_placed_under_the_policy_of_its_partner_and_keeps_it(c
     assert kinds - {"transmit"} == {"check_requirements", "contact_customer"}
 
     await change(cmi, own, policy=None)
-    standard = (await place(cmi, own)).json()["sp_id"]
-    await cmi.reaches(standard, "new")
+    standard = await begun(cmi, *TRANSMITTED, partner_id=own)
 
     body = {"partner_id": "elektro-huber", "reason": "Too far away"}
     await cmi.do(cmi.operations, sp_id, "reassign", body)
@@ -145,56 +146,13 @@ async def test_only_a_policy_that_is_there_can_be_chosen(cmi: Site) -> None:
         assert [error["field"] for error in answer.json()["errors"]] == ["policy"]
 
 
-async def brought(cmi: Site, sp_id: str, status: str) -> None:
-    """Bring an order from `new` to this state, by operations on behalf of its partner."""
-    for call, body, reached in PATH:
-        caller = cmi.warehouse if call.startswith("goods") else cmi.operations
-        await cmi.do(caller, sp_id, call, body() if callable(body) else body)
-        await cmi.reaches(sp_id, reached)
-        if call == "goods-received":
-            await cmi.has(sp_id, "goods_received")
-        if reached == status and call != "goods-shipped":
-            return
+def on_hold_steps() -> tuple[Step, ...]:
+    """The steps up to a decision to wait for 30 days."""
+    until = date.fromisoformat(tomorrow(days=30)[:10])
+    problem = ReportProblem(reason="customer_postpones", until=until)
+    return (*ACCEPTED, problem, DecideReview(decision="wait_until", until=until))
 
 
-async def placed(cmi: Site, partner_id: str, status: str) -> str:
-    """The SP-ID of an order that has this state."""
-    answer = await place(cmi, partner_id, prepaid=status == "awaiting_payment")
-    assert answer.status_code == 201, answer.text
-    sp_id = str(answer.json()["sp_id"])
-    if status == "awaiting_payment":
-        return sp_id
-    await cmi.reaches(sp_id, "new")
-    match status:
-        case "new":
-            pass
-        case "unassigned":
-            body = {"reason": "no_capacity", "note": ""}
-            await cmi.do(cmi.operations, sp_id, "decline", body)
-        case "under_review" | "on_hold":
-            await brought(cmi, sp_id, "check_requirements")
-            until = tomorrow(days=30)[:10]
-            problem = {"reason": "customer_postpones", "note": "", "until": until}
-            await cmi.do(cmi.operations, sp_id, "problem", problem)
-            if status == "on_hold":
-                wait = {"decision": "wait_until", "until": until, "note": ""}
-                await cmi.do(cmi.operations, sp_id, "review", wait)
-        case "cancelled":
-            await cmi.do(cmi.operations, sp_id, "cancel", {"reason": "Withdrawn"})
-        case _:
-            await brought(cmi, sp_id, status)
-    await cmi.reaches(sp_id, status)
-    return sp_id
-
-
-LOST = (
-    "awaiting_payment",
-    "new",
-    "check_requirements",
-    "confirm_execution",
-    "under_review",
-    "on_hold",
-)
 KEPT = ("unassigned", "completed", "cancelled")
 
 
@@ -204,8 +162,21 @@ async def test_the_open_orders_of_an_ended_partner_lose_it(
     ended_partners = cmi.app.state.order_use_cases.ended_partners
     monkeypatch.setattr(ended_partners, "_page_size", 2)
     partner_id, another = await firm(cmi), await firm(cmi)
-    orders = {status: await placed(cmi, partner_id, status) for status in (*LOST, *KEPT)}
-    other = await placed(cmi, another, "new")
+    steps: dict[str, tuple[Step, ...]] = {
+        "new": TRANSMITTED,
+        "check_requirements": ACCEPTED,
+        "confirm_execution": agreed_steps(),
+        "under_review": on_hold_steps()[:-1],
+        "on_hold": on_hold_steps(),
+        "unassigned": (*TRANSMITTED, Decline(reason="no_capacity")),
+        "completed": completed_steps(),
+        "cancelled": (*TRANSMITTED, Cancel(reason="Withdrawn")),
+    }
+    orders = {
+        status: await begun(cmi, *lived, partner_id=partner_id) for status, lived in steps.items()
+    }
+    orders["awaiting_payment"] = await begun(cmi, partner_id=partner_id, prepaid=True)
+    other = await begun(cmi, *TRANSMITTED, partner_id=another)
     before = {
         status: (await cmi.operations.get(f"{API}/orders/{orders[status]}")).json()
         for status in KEPT
@@ -213,7 +184,7 @@ async def test_the_open_orders_of_an_ended_partner_lose_it(
 
     await change(cmi, partner_id, status="ended")
 
-    for status in LOST:
+    for status in orders.keys() - KEPT:
         await cmi.reaches(orders[status], "unassigned")
         seen = await cmi.shown(orders[status])
         assert (seen["partner_id"], seen["ball"]) == (None, "retailer")
@@ -234,7 +205,7 @@ async def test_the_open_orders_of_an_ended_partner_lose_it(
 async def test_an_end_on_the_command_line_is_found_by_the_web_processes(cmi: Site) -> None:
     """So is one after which the process died before it told the orders."""
     partner_id = await firm(cmi)
-    sp_id = await placed(cmi, partner_id, "check_requirements")
+    sp_id = await begun(cmi, *ACCEPTED, partner_id=partner_id)
     await Partners(cmi.around.database).change(partner_id, {"status": "ended"}, datetime.now(UTC))
     ended_partners = cmi.app.state.order_use_cases.ended_partners
     assert await ended_partners.release_all() >= 1

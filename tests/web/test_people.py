@@ -17,8 +17,10 @@ from development.sample_data import TECHNICIAN, TECHNICIAN_OF, make_technician
 from domain.people import PartnerRole
 from records.accounts import AccountRecords
 from settings import Settings
+from tests.support.builders import TRANSMITTED
 from tests.support.limits import WAIT_LIMIT
 from tests.support.users import add_user
+from tests.web.begun import begun
 from tests.web.firms import Firm, firm
 from tests.web.site import API, MET, Site
 from tests.web.test_access import DECIDED, NAMED, PAGES, called, example, operations
@@ -74,8 +76,7 @@ class Team(NamedTuple):
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def team(cmi: Site) -> AsyncIterator[Team]:
     one = await firm(cmi)
-    his = await cmi.new(partner_id=one.partner_id)
-    nobodys = await cmi.new(partner_id=one.partner_id)
+    his, nobodys = [await begun(cmi, *TRANSMITTED, partner_id=one.partner_id) for _ in range(2)]
     async with (
         person(one, "office", "Rita Frei") as office,
         person(one, "technician", "Hans Muster") as hans,
@@ -255,7 +256,7 @@ async def test_only_people_of_the_firm_get_its_orders(cmi: Site, team: Team) -> 
 
 async def test_the_office_manages_its_people(cmi: Site) -> None:
     one = await firm(cmi)
-    sp_id = await cmi.new(partner_id=one.partner_id)
+    sp_id = await begun(cmi, *TRANSMITTED, partner_id=one.partner_id)
     body = {"email": f"neu@{one.partner_id}.example", "name": "Neu Nina", "role": "technician"}
     made = (await one.http.post(f"{API}/people", json=body)).json()
     assert (made["role"], made["notifications"]) == ("technician", ["assigned", "changes"])
@@ -285,7 +286,7 @@ async def test_the_office_manages_its_people(cmi: Site) -> None:
 
 async def test_a_reassigned_order_is_nobodys_at_its_new_partner(cmi: Site, team: Team) -> None:
     other = await firm(cmi)
-    sp_id = await cmi.new(partner_id=team.firm.partner_id)
+    sp_id = await begun(cmi, *TRANSMITTED, partner_id=team.firm.partner_id)
     await assigned(team.firm.http, sp_id, team.hans.user_id)
     assert (await team.hans.http.get(f"{API}/orders/{sp_id}")).status_code == 200
     body = {"partner_id": other.partner_id, "reason": "Ferien"}
@@ -319,7 +320,7 @@ async def test_an_address_gets_few_invitations_by_offices(cmi: Site) -> None:
 
 
 async def test_the_sample_technician_logs_in_and_has_its_orders(cmi: Site, tmp_path: Path) -> None:
-    sp_ids = [await cmi.new(partner_id=TECHNICIAN_OF) for _ in range(2)]
+    sp_ids = [await begun(cmi, *TRANSMITTED, partner_id=TECHNICIAN_OF) for _ in range(2)]
     known = {"partners": {TECHNICIAN_OF: {"token": cmi.tokens["stranger"]}}}
     file, mails = tmp_path / "credentials.json", cmi.around.inbox.directory
     settings: Settings = cmi.app.state.settings
@@ -342,7 +343,7 @@ async def test_the_sample_technician_logs_in_and_has_its_orders(cmi: Site, tmp_p
 
 
 async def test_the_office_assigns_several_on_the_page(cmi: Site, team: Team) -> None:
-    sp_ids = [await cmi.new(partner_id=team.firm.partner_id) for _ in range(2)]
+    sp_ids = [await begun(cmi, *TRANSMITTED, partner_id=team.firm.partner_id) for _ in range(2)]
     browser = team.office.browser
     assert (await browser.get("/people")).status_code == 200
     page = await browser.get("/orders")

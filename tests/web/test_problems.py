@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
+from tests.support.builders import ACCEPTED, GOODS_THERE, REQUIREMENTS_MET, TRANSMITTED
+from tests.web.begun import agreed_steps, begun
 from tests.web.site import API, Site, agreed, order, tomorrow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -28,9 +30,7 @@ async def withdraw(caller: httpx.AsyncClient, sp_id: str) -> httpx.Response:
 
 
 async def test_a_problem_is_reported_put_on_hold_and_resumed(cmi: Site) -> None:
-    sp_id = await cmi.new()
-    await cmi.has(sp_id, "partner_notified")
-    await cmi.do(cmi.partner, sp_id, "accept")
+    sp_id = await begun(cmi, *ACCEPTED)
     problem: dict[str, Any] = {"reason": "customer_postpones", "note": "The kitchen is late"}
     assert wrong_fields(await cmi.post(cmi.partner, sp_id, "problem", problem)) == ["until"]
     past = {**problem, "until": day(0)}
@@ -56,9 +56,8 @@ async def test_a_problem_is_reported_put_on_hold_and_resumed(cmi: Site) -> None:
 
 
 async def test_a_problem_is_withdrawn_until_it_is_decided(cmi: Site) -> None:
-    sp_id = await cmi.new()
+    sp_id = await begun(cmi, *ACCEPTED)
     assert (await withdraw(cmi.partner, sp_id)).status_code == 409
-    await cmi.do(cmi.partner, sp_id, "accept")
     await cmi.do(cmi.partner, sp_id, "problem", {"reason": "partner_unable", "note": ""})
     assert (await withdraw(cmi.stranger, sp_id)).status_code == 404
     answer = await withdraw(cmi.partner, sp_id)
@@ -66,16 +65,15 @@ async def test_a_problem_is_withdrawn_until_it_is_decided(cmi: Site) -> None:
     assert (await withdraw(cmi.partner, sp_id)).status_code == 409
 
 
-@pytest.mark.parametrize("reason", ["other", "customer_unreachable", "customer_absent"])
-async def test_a_reason_that_is_not_possible_names_its_field(cmi: Site, reason: str) -> None:
-    sp_id = await cmi.new()
-    await cmi.do(cmi.partner, sp_id, "accept")
-    answer = await cmi.post(cmi.partner, sp_id, "problem", {"reason": reason, "note": ""})
-    assert wrong_fields(answer) == ["note" if reason == "other" else "reason"]
+async def test_a_reason_that_is_not_possible_names_its_field(cmi: Site) -> None:
+    sp_id = await begun(cmi, *ACCEPTED)
+    for reason in ("other", "customer_unreachable", "customer_absent"):
+        answer = await cmi.post(cmi.partner, sp_id, "problem", {"reason": reason, "note": ""})
+        assert wrong_fields(answer) == ["note" if reason == "other" else "reason"], reason
 
 
 async def test_a_declined_order_is_nobody_s_until_operations_reassign_it(cmi: Site) -> None:
-    sp_id = await cmi.new()
+    sp_id = await begun(cmi, *TRANSMITTED)
     before = (await cmi.partner.get(f"{API}/orders/{sp_id}")).json()
     declined = await cmi.do(cmi.partner, sp_id, "decline", {"reason": "no_capacity", "note": "Ill"})
     assert declined["status"] == "new", "as the partner last saw it"
@@ -102,8 +100,7 @@ async def test_a_declined_order_is_nobody_s_until_operations_reassign_it(cmi: Si
 
 
 async def test_an_order_in_review_is_reassigned_by_a_decision(cmi: Site) -> None:
-    sp_id = await cmi.new()
-    await cmi.brought(sp_id, "set_appointment")
+    sp_id = await begun(cmi, *GOODS_THERE)
     body = {"decision": "reassign", "partner_id": "luzern-montage", "note": "Van broken"}
     early = await cmi.post(cmi.operations, sp_id, "review", body)
     assert early.status_code == 409
@@ -119,10 +116,9 @@ async def test_an_order_in_review_is_reassigned_by_a_decision(cmi: Site) -> None
 
 
 async def test_the_partner_reports_receipt_and_damage(cmi: Site) -> None:
-    sp_id = await cmi.new()
-    early = await cmi.post(cmi.partner, sp_id, "goods-received", {})
+    new, sp_id = await begun(cmi, *TRANSMITTED), await begun(cmi, *REQUIREMENTS_MET)
+    early = await cmi.post(cmi.partner, new, "goods-received", {})
     assert early.status_code == 409
-    await cmi.brought(sp_id, "requirements_met")
     await cmi.do(cmi.warehouse, sp_id, "goods-shipped", {"tracking": "1"})
     await cmi.reaches(sp_id, "set_appointment")
     executed = {"executed": True, "early": True}
@@ -140,11 +136,12 @@ async def test_the_partner_reports_receipt_and_damage(cmi: Site) -> None:
 
 
 async def test_an_execution_is_undone_or_reopened(cmi: Site) -> None:
-    sp_id = await cmi.new()
-    await cmi.brought(sp_id, "completed")
+    sp_id = await begun(cmi, *agreed_steps())
+    executed = {"executed": True, "early": True}
+    await cmi.do(cmi.partner, sp_id, "execution", executed)
     undone = await cmi.do(cmi.partner, sp_id, "undo")
     assert (undone["status"], undone["executed_on"]) == ("confirm_execution", None)
-    await cmi.do(cmi.partner, sp_id, "execution", {"executed": True, "early": True})
+    await cmi.do(cmi.partner, sp_id, "execution", executed)
     assert (await cmi.post(cmi.partner, sp_id, "reopen", {"reason": "So"})).status_code == 403
     assert wrong_fields(await cmi.post(cmi.operations, sp_id, "reopen", {})) == ["reason"]
     reopened = await cmi.do(cmi.operations, sp_id, "reopen", {"reason": "Another house"})
@@ -153,8 +150,7 @@ async def test_an_execution_is_undone_or_reopened(cmi: Site) -> None:
 
 
 async def test_appointments_are_as_people_make_them(cmi: Site) -> None:
-    sp_id = await cmi.new()
-    await cmi.brought(sp_id, "set_appointment")
+    sp_id = await begun(cmi, *GOODS_THERE)
     times = {
         "past": (tomorrow(8, -1), tomorrow(10, -1), "start"),
         "too far": (tomorrow(8, 62), tomorrow(10, 62), "start"),
@@ -183,13 +179,7 @@ async def test_whom_the_goods_go_to_is_the_shop_s_to_say(cmi: Site) -> None:
 
 async def test_the_goods_of_a_line_come_once_for_all_its_services(cmi: Site) -> None:
     line = {"sales_order_id": "77001", "sales_order_line": "1"}
-    ids = []
-    for _ in range(2):
-        placed = await cmi.shop.post(f"{API}/orders", json={**order(), **line})
-        ids.append(placed.json()["sp_id"])
-    for sp_id in ids:
-        await cmi.reaches(sp_id, "new")
-        await cmi.brought(sp_id, "requirements_met")
+    ids = [await begun(cmi, *REQUIREMENTS_MET, **line) for _ in range(2)]
     first, second = ids
     await cmi.do(cmi.warehouse, first, "goods-shipped", {"tracking": "1"})
     for sp_id in ids:
@@ -210,9 +200,7 @@ async def test_the_goods_of_a_line_come_once_for_all_its_services(cmi: Site) -> 
 
 
 async def test_a_clash_is_shown_and_not_refused(cmi: Site) -> None:
-    ids = [await cmi.new() for _ in range(2)]
-    for sp_id in ids:
-        await cmi.brought(sp_id, "set_appointment")
+    ids = [await begun(cmi, *GOODS_THERE) for _ in range(2)]
     own = {"start": tomorrow(13, 9), "end": tomorrow(15, 9), "unusual": True}
     other = {"start": tomorrow(14, 9), "end": tomorrow(16, 9), "unusual": True}
     assert (await cmi.do(cmi.partner, ids[0], "appointment", own))["clashes"] == []

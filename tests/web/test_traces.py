@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.server.surroundings import eventually
+from tests.support.builders import TRANSMITTED
+from tests.web.begun import begun
 from tests.web.site import API, Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -21,7 +23,7 @@ async def events(cmi: Site, **query: Any) -> list[dict[str, Any]]:
 
 
 async def test_another_s_order_and_a_wrong_role_leave_a_trace(cmi: Site) -> None:
-    sp_id = await cmi.new()
+    sp_id = await begun(cmi, *TRANSMITTED)
     assert (await cmi.stranger.get(f"{API}/orders/{sp_id}")).status_code == 404
     refused = await cmi.warehouse.get(f"{API}/partners")
     assert refused.status_code == 403
@@ -37,7 +39,7 @@ async def test_another_s_order_and_a_wrong_role_leave_a_trace(cmi: Site) -> None
 
 
 async def test_who_looked_at_an_order_is_counted(cmi: Site) -> None:
-    sp_id = await cmi.new()
+    sp_id = await begun(cmi, *TRANSMITTED)
     for _ in range(2):
         assert (await cmi.partner.get(f"{API}/orders/{sp_id}")).status_code == 200
     accounts = cmi.app.state.accounts
@@ -62,7 +64,7 @@ async def looks(cmi: Site, account: str, **query: str) -> dict[str, int]:
 
 async def test_a_look_is_what_shows_a_name(cmi: Site) -> None:
     """An order, the answer to a command, a list, a search; not for accounting, which sees no name."""
-    sp_id = await cmi.new()
+    sp_id = await begun(cmi, *TRANSMITTED)
     partner, accounting = "partner's software", "accounting's software"
     before = (await looks(cmi, partner)).get(sp_id, 0)
     await cmi.do(cmi.partner, sp_id, "accept")
@@ -92,7 +94,7 @@ async def test_lookups_are_for_operations(cmi: Site) -> None:
 
 
 async def test_what_is_done_with_data_and_access_leaves_a_trace(cmi: Site) -> None:
-    sp_id = await cmi.new()
+    sp_id = await begun(cmi, *TRANSMITTED)
     refused = await cmi.post(cmi.operations, sp_id, "erase")
     assert refused.status_code == 409
     (event,) = [each for each in await events(cmi, kind="erasure") if each["about"] == sp_id]

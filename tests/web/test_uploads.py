@@ -22,8 +22,8 @@ MARK = b"%refused-bytes-that-nobody-needs"
 async def issued(cmi: Site) -> tuple[Firm, str, str, list[str]]:
     """A partner with a settlement that awaits its invoice: its number, total and SP-IDs."""
     one = await firm(cmi)
-    sp_ids = await one.completed("10.00")
-    settlement = await one.issued(sp_ids)
+    settlement = await one.begun_issued("10.00")
+    sp_ids = [line["sp_id"] for line in settlement["orders"]]
     return one, settlement["settlement_id"], settlement["total"], sp_ids
 
 

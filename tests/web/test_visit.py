@@ -138,12 +138,12 @@ async def test_each_mail_has_a_link_of_its_own_and_only_hashes_are_kept(
     assert not {path.rpartition("/")[2] for path in (first, second)} & set(rows)
 
 
-@pytest.mark.parametrize("secret", ["", "x", "0" * 43, "%00", "a" * 5000])
-async def test_what_is_no_link_is_not_there(customers: Customers, secret: str) -> None:
+async def test_what_is_no_link_is_not_there(customers: Customers) -> None:
     await customers.lives(*AGREED)
-    answer = await customers.browser.get(f"/visit/{secret}")
-    assert answer.status_code in (404, 414)
-    assert "Waschmaschine" not in answer.text
+    for secret in ("", "x", "0" * 43, "%00", "a" * 5000):
+        answer = await customers.browser.get(f"/visit/{secret}")
+        assert answer.status_code in (404, 414), secret
+        assert "Waschmaschine" not in answer.text
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from tests.support.builders import ACCEPTED, GOODS_THERE, TRANSMITTED
+from tests.web.begun import begun
 from tests.web.site import API, CHECKLIST, MET, Site, agreed, order, tomorrow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -268,14 +270,11 @@ async def test_a_partner_s_call_holds_what_cannot_be(
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def order_in_check(cmi: Site) -> str:
     """The SP-ID of an order in `check_requirements`."""
-    sp_id = await cmi.new()
-    await cmi.do(cmi.partner, sp_id, "accept")
-    return sp_id
+    return await begun(cmi, *ACCEPTED)
 
 
 async def test_dates_that_cannot_be(cmi: Site) -> None:
-    sp_id = await cmi.new()
-    await cmi.brought(sp_id, "set_appointment")
+    sp_id = await begun(cmi, *GOODS_THERE)
     for body, field in (
         ({"start": tomorrow(10), "end": tomorrow(8)}, "end"),
         ({"start": tomorrow(8), "end": tomorrow(8, 9)}, "end"),
@@ -316,6 +315,12 @@ async def test_calls_of_other_roles_hold_what_cannot_be(cmi: Site, order_in_chec
         assert fields(answer.json()) == {field}, call
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def new_order(cmi: Site) -> str:
+    """The SP-ID of an order that its partner has not accepted yet."""
+    return await begun(cmi, *TRANSMITTED)
+
+
 @pytest.mark.parametrize(
     ("call", "body"),
     [
@@ -326,16 +331,17 @@ async def test_calls_of_other_roles_hold_what_cannot_be(cmi: Site, order_in_chec
         ("execution", {"executed": False, "reason": "customer_absent"}),
     ],
 )
-async def test_what_the_state_does_not_allow(cmi: Site, call: str, body: dict[str, Any]) -> None:
-    sp_id = await cmi.new()
-    answer = await cmi.post(cmi.partner, sp_id, call, body)
+async def test_what_the_state_does_not_allow(
+    cmi: Site, new_order: str, call: str, body: dict[str, Any]
+) -> None:
+    answer = await cmi.post(cmi.partner, new_order, call, body)
     assert answer.status_code == 409
     problem = answer.json()
     assert problem["allowed"] == ["accept", "decline"]
     assert problem["order_status"] == "new"
     assert problem["status"] == 409
     assert "Auftrag akzeptieren" in problem["detail"]
-    operations = await cmi.post(cmi.operations, sp_id, call, body)
+    operations = await cmi.post(cmi.operations, new_order, call, body)
     assert operations.json()["allowed"] == ["accept", "decline", "cancel", "reassign"]
 
 

@@ -6,8 +6,8 @@ Once it has loaded the module it is confined (`documents/confinement.py`): no ne
 files. Where the machine cannot do that, its own child processes have the same limits and end with it.
 
 A module that can be run has `main(data: bytes) -> bytes`. What `main` imports and cannot be loaded from within, because
-it looks for libraries of the system, is named in its `LOADS`. As a command (`python -m documents.confined MODULE MEMORY
-PROCESSOR_SECONDS`) this file is the side inside the process.
+it looks for libraries of the system, is named in its `LOADS`. `documents/confined_process.py` is the side inside the
+process.
 
 **How it is started.** The worker has threads of the Temporal SDK, which take locks of the interpreter without holding
 the GIL. A child that is forked at such a moment and then runs any Python code waits forever for a lock that nobody will
@@ -19,44 +19,34 @@ child_exec). So do not use `preexec_fn`, `user`, `group` or `extra_groups` here.
 """
 
 import asyncio
-import ctypes
 import fcntl
-import importlib
 import logging
 import math
 import os
-import resource
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Literal, NamedTuple
 
-from documents.confinement import confine, leave_namespaces
+from documents.confined_process import OUT_OF_MEMORY, READY
 
 logger = logging.getLogger("cmi.confined")
 
 _ROOT = Path(__file__).resolve().parent.parent
-_OUT_OF_MEMORY = 77  # an exit code
 START_SECONDS = 20.0
 """How long a process may take until its first byte. It takes a tenth of a second on an idle machine."""
 
-_READY = b"\n"  # the first byte on stdout, before the answer
 _LOOK_EVERY = 0.1  # seconds
 _LARGEST_ANSWER = 256 << 20
 _PREFIX = "cmi-confined-"
-_NEAR = 24 << 20  # bytes below the limit, where libraries no longer load
-_LARGEST_FILE = 64 << 20
 _LAST_WORDS = 2000  # bytes of the end of stderr in an error
-_MOST_FILES = 256
-_PR_SET_PDEATHSIG = 1
 
 # Each thread runs one process from start to end. Further ones are queued; a worker runs two at a time.
 _threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="confined")
@@ -179,8 +169,8 @@ def _run(module: str, data: bytes, limits: Limits, given_up: threading.Event) ->
     if not answer:
         raise ConfinedError("start", f"{module}: {_ending(code, errors)}")
     if not code:
-        return answer.removeprefix(_READY)
-    if code == _OUT_OF_MEMORY:
+        return answer.removeprefix(READY)
+    if code == OUT_OF_MEMORY:
         raise ConfinedError("memory", f"{module}: over {limits.memory >> 20} MiB")
     if code == -signal.SIGXCPU:
         raise ConfinedError(
@@ -212,7 +202,7 @@ def _start(
     return subprocess.Popen(
         [
             sys.executable,
-            *("-E", "-s", "-B", "-m", "documents.confined"),
+            *("-E", "-s", "-B", "-m", "documents.confined_process"),
             *(module, str(limits.memory), str(limits.processor_seconds)),
         ],
         stdin=given,
@@ -261,67 +251,3 @@ def _ending(code: int, errors: bytes) -> str:
     """How a process ended, and the end of its stderr."""
     ended = signal.Signals(-code).name if code < 0 else str(code)
     return f"ended with {ended}\n{errors.decode(errors='replace').strip()}"
-
-
-def _end_with_parent() -> None:
-    """Have the kernel kill this process when its parent ends."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _short_of_memory(error: BaseException, status: IO[str] | None) -> bool:
-    """Whether the memory limit of this process caused an error. Libraries raise it under many names."""
-    if isinstance(error, MemoryError):
-        return True
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if status is None:
-        return False
-    peak = int(status.read().partition("VmPeak:")[2].split()[0]) << 10
-    return limit != resource.RLIM_INFINITY and peak > limit - _NEAR
-
-
-def _confine(memory: int, processor: int) -> None:
-    """Lower the limits of this process permanently."""
-    for kind, limit, most in (
-        (resource.RLIMIT_AS, memory, memory),
-        # At the first limit the kernel sends SIGXCPU, which tells the cause; at the second one SIGKILL, which does not.
-        (resource.RLIMIT_CPU, processor, processor + 1),
-        (resource.RLIMIT_FSIZE, _LARGEST_FILE, _LARGEST_FILE),
-        (resource.RLIMIT_NOFILE, _MOST_FILES, _MOST_FILES),
-        (resource.RLIMIT_CORE, 0, 0),
-    ):
-        with suppress(ValueError, OSError):  # macOS has no limit of the address space
-            resource.setrlimit(kind, (limit, most))
-
-
-def _inner(module: str, memory: str, processor: str) -> int:
-    leave_namespaces()
-    _end_with_parent()  # so that a killed worker leaves no process
-    logging.disable()  # libraries may log the content of an untrusted file
-    os.write(1, _READY)
-    _confine(int(memory), int(processor))
-    # Only the answer is written to the real stdout; output of libraries is redirected to stderr.
-    answer = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    status = None
-    with suppress(OSError):  # opened before it is out of reach
-        status = open("/proc/self/status")  # noqa: SIM115 (as long as the process)
-    try:
-        work = importlib.import_module(module)
-        for library in getattr(work, "LOADS", ()):
-            importlib.import_module(library)
-        confine(tempfile.gettempdir())
-        made = work.main(sys.stdin.buffer.read())
-    except Exception as error:
-        if _short_of_memory(error, status):
-            return _OUT_OF_MEMORY
-        print(*traceback.format_tb(error.__traceback__), sep="", end="", file=sys.stderr)
-        print(type(error).__name__, file=sys.stderr)
-        return 1
-    with answer:
-        answer.write(made)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(_inner(*sys.argv[1:]))

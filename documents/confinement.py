@@ -1,6 +1,6 @@
 """Takes from this process what it does not need to read a file or to make a document. Linux only, and for good.
 
-`confine` is called by `documents/confined.py` inside the new process, before it reads its input. The kernel then
+`confine` is called by `documents/confined_process.py` in the new process, before it reads its input. The kernel then
 refuses everything else, whatever code an input makes the process run:
 
 - **files** (Landlock): it reads the interpreter, the libraries, our code and templates, and writes only its own

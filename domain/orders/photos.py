@@ -27,8 +27,8 @@ class Picture(NamedTuple):
     """A picture as it is stored: a JPEG without metadata, and a small one to be shown beside others.
 
     Attributes:
-        content: the JPEG, whose longer side has at most `documents.picture.LONGEST` pixels.
-        small: the same, with at most `documents.picture.SMALL` pixels.
+        content: the JPEG, whose longer side has at most `documents.picture_process.LONGEST` pixels.
+        small: the same, with at most `documents.picture_process.SMALL` pixels.
         sha256: of `content`, in hexadecimal.
     """
 

@@ -16,7 +16,7 @@ from invoices import draft
 from statements.data import Document, InvoiceData, StatementData
 from tests.support.needs import require
 
-PICTURES = "documents.picture"
+PICTURES = "documents.picture_process"
 """Stays confined: WeasyPrint has its process read truncated pictures, which are refused there."""
 _run_confined = confined._run
 

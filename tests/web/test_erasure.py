@@ -62,7 +62,7 @@ turn = threading.Lock()
 run = confined._run
 
 def made_here(module, data, limits, given_up):
-    if module == "documents.picture":
+    if module == "documents.picture_process":
         return run(module, data, limits, given_up)
     with turn:
         return importlib.import_module(module).main(data)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.web.begun import agreed_steps, begun
 from tests.web.site import API, MET, Site, agreed, order, tomorrow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -116,8 +117,7 @@ async def test_a_place_that_is_not_ready_is_decided_by_operations(cmi: Site) -> 
 async def test_what_was_not_executed_is_decided_by_operations(
     cmi: Site, decision: str, status: str
 ) -> None:
-    sp_id = await cmi.new()
-    await cmi.brought(sp_id, "confirm_execution")
+    sp_id = await begun(cmi, *agreed_steps())
     no = {"executed": False, "reason": "customer_absent", "note": ""}
     reported = await cmi.do(cmi.partner, sp_id, "execution", no)
     assert reported["status"] == "under_review"

@@ -18,6 +18,7 @@ from domain.orders.photos import LARGEST
 from records.tables import order_photos
 from tests.server.surroundings import eventually
 from tests.support.pictures import PLACE, bomb, photo
+from tests.web.begun import agreed_steps, begun
 from tests.web.site import API, Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -70,10 +71,8 @@ async def recorded(caller: httpx.AsyncClient, sp_id: str) -> dict[str, Any]:
 
 
 async def to_execute(cmi: Site) -> str:
-    """An order whose service needs a protocol, at the step of the execution. It was placed some seconds ago."""
-    sp_id = await cmi.new(code="install-dryer", name="Regula Müller")
-    await cmi.brought(sp_id, "confirm_execution")
-    return sp_id
+    """An order whose service needs a protocol, at the step of the execution. It was placed two hours ago."""
+    return await begun(cmi, *agreed_steps(), code="install-dryer", name="Regula Müller")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import itertools
 import re
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -31,6 +32,7 @@ from tests.support.users import add_user
 from tests.use_cases.conftest import QUICK
 from tests.web.site import API, Site
 from tests.web.site import ROLES as API_ROLES
+from tests.web.test_access import DECIDED
 from web.call_limits import CallLimits
 from web.security import session_cookie
 
@@ -158,14 +160,6 @@ async def grows(send: Callable[[int], Awaitable[Any]]) -> str:
     return f"{little:.3f} s, then {much:.3f} s" if much > MOST * little else ""
 
 
-async def let_in(
-    clients: dict[str, httpx.AsyncClient],
-    send: Callable[[httpx.AsyncClient], Awaitable[httpx.Response]],
-) -> list[Caller]:
-    """Those who may make a call."""
-    return [each for each in clients.items() if (await send(each[1])).status_code != 403]
-
-
 def in_turn(texts: Iterable[T], callers: Sequence[Caller]) -> list[tuple[T, Caller]]:
     """Each text with a caller, and each caller with a text; none if nobody may call.
 
@@ -200,13 +194,16 @@ def address(path: str, value: str = "x") -> str:
 
 
 @contextmanager
-def names_looked_for() -> Iterator[set[str]]:
-    """The names of the headers that the application looks for while the block runs."""
-    names: set[str] = set()
+def lookups() -> Iterator[set[tuple[str, str, int]]]:
+    """The headers that are looked for while the block runs: the name, and the file and the line that looks for it."""
+    found: set[tuple[str, str, int]] = set()
 
     def listen(method: Callable[..., Any]) -> Callable[..., Any]:
         def look(headers: Headers, name: str) -> Any:
-            names.add(name.lower())
+            frame = sys._getframe(1)
+            while "_collections_abc" in frame.f_code.co_filename and frame.f_back:
+                frame = frame.f_back  # `Mapping.get`
+            found.add((name.lower(), frame.f_code.co_filename, frame.f_lineno))
             return method(headers, name)
 
         return look
@@ -215,14 +212,14 @@ def names_looked_for() -> Iterator[set[str]]:
         for name in ("__getitem__", "__contains__", "getlist"):
             method = listen(getattr(Headers, name))
             stack.enter_context(mock.patch.object(Headers, name, method))
-        yield names
+        yield found
 
 
 async def test_headers_and_cookies(browsers: Browsers) -> None:
     """Up to the limit of 16 KiB; beyond it nothing is looked at.
 
-    Each text is sent in each header to the routes that look for this header. What looks at a header without its name,
-    or at all of them, is the same code for all routes: a header that no route looks for is sent to one.
+    Each text is sent in each header to a route for each line that looks for this header. What looks at a header without
+    its name, or at all of them, is the same code for all routes: a header that no line looks for is sent to one route.
     """
     wrong = []
     targets: list[Target] = [
@@ -243,11 +240,13 @@ async def test_headers_and_cookies(browsers: Browsers) -> None:
             headers = {**kept, header: value}
             return await client.request(method, path, headers=headers)
 
-        readers = []
+        readers, known = [], set[tuple[str, str, int]]()
         for target in targets:
-            with names_looked_for() as names:
+            with lookups() as found:
                 await send(target, "x")
-            readers += [target] if header.lower() in names else []
+            lines = {each for each in found if each[0] == header.lower()}
+            readers += [target] if lines - known else []
+            known |= lines
         for name, text in ASCII.items():
             for target in readers or [next(in_rotation)]:
                 taken = await seconds(lambda: send(target, long(text, LIMITED)))
@@ -305,11 +304,24 @@ async def test_paths_and_queries(browsers: Browsers) -> None:
                 if "{" in path:
                     part = long(text, LIMITED // path.count("{"))
                     sent.append((f"path of {name}", path.replace("{", "").replace("}", part), ""))
-            may = await let_in(clients, lambda client: client.get(address(path)))
-            for (what, where, query), (role, client) in in_turn(sent, may):
-                taken = await seconds(lambda: get(cmi, client, where, query))
+            if not sent:
+                continue
+
+            async def is_read(text: tuple[str, str, str], caller: Caller) -> bool:
+                (what, where, query), (role, client) = text, caller
+                statuses = []
+
+                async def send() -> None:
+                    statuses.append(await get(cmi, client, where, query))
+
+                taken = await seconds(send)
                 if taken > ENOUGH:
                     wrong.append(f"GET {path}, {what}, {role}: {taken:.3f} s")
+                return statuses[0] != 403
+
+            may = [caller for caller in clients.items() if await is_read(sent[0], caller)]
+            for text, caller in in_turn(sent[1:], may):
+                await is_read(text, caller)
     assert not wrong, "\n".join(wrong)
     for path, query in ((f"{API}/orders/{'x' * LARGE}", ""), ("/login", "x" * LARGE)):
         began = time.process_time()
@@ -334,11 +346,7 @@ async def test_bodies_of_the_api(browsers: Browsers) -> None:
             content = spec["paths"][path][method.lower()].get("requestBody", {}).get("content", {})
             schema = content.get("application/json", {}).get("schema")
 
-            async def short(client: httpx.AsyncClient) -> httpx.Response:
-                body = {"json": filled(schema, spec, "x" * 10)} if schema else {"content": "x" * 10}
-                return await client.request(method, address(path), headers=JSON, **body)
-
-            may = await let_in(browsers.api, short)
+            may = [each for each in browsers.api.items() if each[0] in DECIDED[f"{method} {path}"]]
             for (name, text), (role, client) in in_turn(FIELDS.items(), may):
 
                 async def raw(size: int) -> httpx.Response:
@@ -362,6 +370,8 @@ async def test_bodies_of_the_api(browsers: Browsers) -> None:
 
 JSON = {"Content-Type": "application/json"}
 SAME = {"Sec-Fetch-Site": "same-origin"}
+ENDING_SESSIONS = ("/account/sessions/end", "/logout")
+"""These forms are sent last: without a session, what is in another form is not looked at."""
 
 
 def form_of(client: httpx.AsyncClient, typed: dict[str, str]) -> list[tuple[str, tuple[None, str]]]:
@@ -371,29 +381,34 @@ def form_of(client: httpx.AsyncClient, typed: dict[str, str]) -> list[tuple[str,
 
 
 async def test_forms(browsers: Browsers) -> None:
-    cmi, wrong = browsers.site, []
-    for route in routes(cmi, "POST", api=False):
-        path = route.path
+    """Each field of a form has one of the texts, and for each role another one."""
+    cmi, wrong, unread = browsers.site, [], []
+    texts = list(FIELDS.values())
+    for route in sorted(
+        routes(cmi, "POST", api=False), key=lambda each: each.path in ENDING_SESSIONS
+    ):
+        path, statuses = route.path, set[int]()
         names = re.findall(r'\.get(?:list)?\(\s*"([\w.-]+)"', source(route)) or ["note"]
         names = [each for each in dict.fromkeys(names) if each not in ("form_token", "request_id")]
-        shorts = dict.fromkeys(names[:4], "x" * 10)
+        for first, (role, client) in enumerate(browsers.people.items()):
 
-        async def short(client: httpx.AsyncClient) -> httpx.Response:
-            return await client.post(address(path), files=form_of(client, shorts), headers=SAME)
+            async def send(size: int) -> None:
+                each_size = 2 * size // max(2, len(names))  # all of them may have 1 MiB
+                typed = {
+                    name: long(texts[number % len(texts)], each_size)
+                    for number, name in enumerate(names, first)
+                }
+                sent = form_of(client, typed)
+                answer = await client.post(address(path), files=sent, headers=SAME)
+                statuses.add(answer.status_code)
 
-        may = await let_in(browsers.people, short)
-        for (name, text), (role, client) in in_turn(FIELDS.items(), may):
-            for first in range(0, len(names), 4):
-
-                async def send(size: int) -> httpx.Response:
-                    typed = {each: long(text, size) for each in names[first : first + 4]}
-                    sent = form_of(client, typed)
-                    return await client.post(address(path), files=sent, headers=SAME)
-
-                what = await grows(send)
-                if what:
-                    wrong.append(f"POST {path} of {name}, {role}: {what}")
+            what = await grows(send)
+            if what:
+                wrong.append(f"POST {path}, {role}: {what}")
+        if statuses == {403} and path not in ENDING_SESSIONS:
+            unread.append(path)
     assert not wrong, "\n".join(wrong)
+    assert not unread, unread
 
 
 def source(route: Route) -> str:

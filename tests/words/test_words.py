@@ -97,7 +97,7 @@ PASSED_ON = (
 )
 """Errors with the code of another one, or of `why_not`, and those that a workflow or a confined process sent."""
 INVALID_CODES = codes_of("InvalidCommand", 1) | set(
-    re.findall(r'"code": "(\w+)"', Path("documents/picture.py").read_text())
+    re.findall(r'"code": "(\w+)"', Path("documents/picture_process.py").read_text())
 )
 REFUSAL_CODES = codes_of("Refused", 2) | set(
     re.findall(r'return "(\w+)"', inspect.getsource(why_not))

@@ -349,12 +349,13 @@ class Portal:
         for other in page.context.pages:
             if other is not page:
                 await other.close()
-        # Nothing of the old page goes on. For about:blank, Chromium would begin a new process.
-        try:
-            await page.goto("/healthz")
-        except Error:  # the page went elsewhere by itself at the same time
-            await page.context.close()
-            return
+        if look.javascript:
+            # Nothing of the old page goes on. For about:blank, Chromium would begin a new process.
+            try:
+                await page.goto("/healthz")
+            except Error:  # the page went elsewhere by itself at the same time
+                await page.context.close()
+                return
         await page.context.clear_cookies()
         self._idle.append((look, page))
         if len(self._idle) > _IDLE:

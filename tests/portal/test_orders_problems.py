@@ -28,7 +28,6 @@ from tests.web.site import agreed, tomorrow
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 OTHER = "luzern-montage"
-BOTH = pytest.mark.parametrize(("device", "javascript"), [("desktop", True), ("phone", False)])
 
 
 def day(days: int) -> date:
@@ -41,26 +40,21 @@ def next_sunday() -> date:
     return next(d for d in (day(n) for n in range(2, 10)) if d.weekday() == 6)
 
 
-async def look(page: Page, javascript: bool = True) -> None:
+async def look(page: Page) -> None:
     """At a page as people with and without eyes and large windows do."""
     await fits(page)
-    if javascript:
-        await axe(page)
+    await axe(page)
 
 
 async def says(page: Page, text: str) -> None:
     await expect(page.get_by_role("status")).to_contain_text(text)
 
 
-@BOTH
-async def test_a_problem_a_hold_and_on_it_goes(
-    portal: Portal, device: Device, javascript: bool
-) -> None:
+async def test_a_problem_a_hold_and_on_it_goes(portal: Portal) -> None:
+    """The partner is on a phone, and operations are at a desk."""
     site, one = portal.site, await firm(portal.site)
     sp_id = await begun(site, *ACCEPTED, partner_id=one.partner_id)
-    page = await portal.page(
-        "partner", device=device, javascript=javascript, partner_id=one.partner_id
-    )
+    page = await portal.page("partner", device="phone", partner_id=one.partner_id)
     await page.goto(f"/orders/{sp_id}")
     await page.get_by_text("Problem melden").first.click()
     form = page.locator("#problem")
@@ -73,15 +67,15 @@ async def test_a_problem_a_hold_and_on_it_goes(
     await form.get_by_label("Bemerkung").fill("Baut um")
     await press(page, "Problem melden")
     await expect(form).to_contain_text("Geben Sie an, bis wann.")
-    await look(page, javascript)
+    await look(page)
     await form.get_by_label("Bis wann?").fill(day(20).isoformat())
     await press(page, "Problem melden")
     await says(page, "Das Servicepartner-Team entscheidet, wie es weitergeht.")
     await expect(page.locator("#report")).to_contain_text("Kundschaft verschiebt")
     await expect(page.locator("#report")).to_contain_text("Baut um")
-    await look(page, javascript)
+    await fits(page)
 
-    staff = await portal.page("operations", device=device, javascript=javascript)
+    staff = await portal.page("operations")
     await staff.goto("/staff/reviews")
     row = staff.get_by_role("row").filter(has_text=sp_id)
     await expect(row).to_contain_text("Kundschaft verschiebt")
@@ -90,17 +84,17 @@ async def test_a_problem_a_hold_and_on_it_goes(
     await staff.get_by_label("Zurückstellen bis zu einem Datum", exact=True).check()
     until = staff.get_by_label("Zurückstellen bis", exact=False).last
     await expect(until).to_have_value(day(20).isoformat())
-    await look(staff, javascript)
+    await look(staff)
     await press(staff, "Entscheid speichern")
     await says(staff, "Der Entscheid ist gespeichert.")
 
     await page.goto("/")
     held = page.locator("#on_hold")
     await expect(held).to_contain_text(f"Bis {day(20):%d.%m.%Y}")
-    await look(page, javascript)
+    await fits(page)
     await page.goto(f"/orders/{sp_id}")
     await expect(page.locator(".now")).to_contain_text("geht dann von selbst weiter")
-    await look(page, javascript)
+    await look(page)
     await press(page, "Auftrag fortsetzen")
     await says(page, "Der Auftrag geht weiter.")
     await site.reaches(sp_id, "check_requirements")
@@ -117,15 +111,11 @@ async def test_a_report_is_withdrawn(portal: Portal) -> None:
     await site.reaches(sp_id, "check_requirements")
 
 
-@BOTH
-async def test_declined_orders_go_to_another_partner(
-    portal: Portal, device: Device, javascript: bool
-) -> None:
+async def test_declined_orders_go_to_another_partner(portal: Portal) -> None:
+    """The partner has no JavaScript, and operations have."""
     site, one = portal.site, await firm(portal.site)
-    sp_ids = [await site.new(partner_id=one.partner_id) for _ in range(2)]
-    page = await portal.page(
-        "partner", device=device, javascript=javascript, partner_id=one.partner_id
-    )
+    sp_ids = [await begun(site, *TRANSMITTED, partner_id=one.partner_id) for _ in range(2)]
+    page = await portal.page("partner", device="phone", javascript=False, partner_id=one.partner_id)
     for sp_id in sp_ids:
         await page.goto(f"/orders/{sp_id}")
         await page.get_by_text("Auftrag ablehnen").first.click()
@@ -139,11 +129,11 @@ async def test_declined_orders_go_to_another_partner(
     await page.goto("/orders?q=" + sp_ids[0])
     await expect(page.locator(".job")).to_have_count(0)
 
-    staff = await portal.page("operations", device=device, javascript=javascript)
+    staff = await portal.page("operations", device="phone")
     await staff.goto(f"/orders/{sp_ids[0]}")
     await expect(staff.locator(".card.partner")).to_contain_text("keiner; zuletzt")
     await expect(staff.locator(".now")).to_contain_text("Keine Kapazität")
-    await look(staff, javascript)
+    await look(staff)
     await staff.goto("/staff")
     await fits(staff)
     await staff.goto("/staff/unassigned")
@@ -151,14 +141,14 @@ async def test_declined_orders_go_to_another_partner(
         row = staff.get_by_role("row").filter(has_text=sp_id)
         await expect(row).to_contain_text("Keine Kapazität")
         await staff.get_by_label(f"{sp_id} auswählen").check()
-    await look(staff, javascript)
+    await look(staff)
     await site.do(site.operations, sp_ids[1], "cancel", {"reason": "verzichtet"})
     await staff.get_by_label("Neuer Servicepartner").select_option(OTHER)
     await staff.get_by_label("Grund", exact=True).fill("Hat Kapazität")
     await press(staff, "Ausgewählte neu zuteilen")
     await says(staff, f"1 Auftrag ist neu zugeteilt: {sp_ids[0]}")
     await says(staff, f"{sp_ids[1]}: Der Auftrag hat den Status «Storniert»")
-    await look(staff, javascript)
+    await fits(staff)
     new = await portal.page("partner", partner_id=OTHER)
     await new.goto(f"/orders/{sp_ids[0]}")
     await expect(new.get_by_role("button", name="Auftrag akzeptieren", exact=True)).to_be_visible()
@@ -167,7 +157,7 @@ async def test_declined_orders_go_to_another_partner(
 
 async def test_open_orders_of_a_partner_are_given_to_another(portal: Portal) -> None:
     site = portal.site
-    opened = await site.new(name="Umteilung eins")
+    opened = await begun(site, *TRANSMITTED, name="Umteilung eins")
     done = await kept(site, *COMPLETED, at=MONDAY, name="Umteilung zwei")
     page = await portal.page("operations")
     await page.goto("/orders?q=umteilung&partner_id=elektro-huber")
@@ -225,7 +215,7 @@ async def test_another_partner_is_one_of_the_decisions(portal: Portal) -> None:
     assert (await site.shown(sp_id))["partner_id"] == OTHER
 
 
-@BOTH
+@pytest.mark.parametrize(("device", "javascript"), [("desktop", True), ("phone", False)])
 async def test_an_unusual_appointment_is_confirmed_as_such(
     portal: Portal, device: Device, javascript: bool
 ) -> None:
@@ -244,7 +234,7 @@ async def test_an_unusual_appointment_is_confirmed_as_such(
     await expect(unusual).to_have_count(1 if javascript else 0)
     await press(page, "Termin speichern")
     await expect(page.locator("#appointment")).to_contain_text("auf einem Sonntag oder Feiertag")
-    await look(page, javascript)
+    await (look if javascript else fits)(page)
     await unusual.check()
     await press(page, "Termin speichern")
     await says(page, "Der Kundentermin ist gespeichert.")
@@ -264,19 +254,16 @@ async def test_an_unusual_appointment_is_confirmed_as_such(
     assert (moved.moved_by, moved.unusual) == ("customer", True)
 
 
-@BOTH
-async def test_executed_early_and_taken_back(
-    portal: Portal, device: Device, javascript: bool
-) -> None:
+async def test_executed_early_and_taken_back(portal: Portal) -> None:
     site = portal.site
     sp_id = await begun(site, *REQUIREMENTS_MET, GoodsShipped(tracking="99.00.1"))
     await site.do(site.partner, sp_id, "appointment", agreed(3))
-    page = await portal.page("partner", device=device, javascript=javascript)
+    page = await portal.page("partner", device="phone")
     await page.goto("/")
     await expect(page.get_by_role("link", name=f"Bestätigen {sp_id}")).to_have_count(0)
     await page.goto(f"/orders/{sp_id}")
     await page.get_by_text("Erhalt der Ware melden").first.click()
-    await look(page, javascript)
+    await look(page)
     await press(page, "Erhalt der Ware melden")
     await says(page, "Der Erhalt der Ware ist gemeldet.")
     await expect(page.get_by_role("button", name="Ausführung bestätigen")).to_have_count(0)
@@ -325,7 +312,7 @@ async def test_operations_take_a_completion_back(portal: Portal) -> None:
 async def test_orders_of_one_sales_order_are_together(portal: Portal) -> None:
     site = portal.site
     sales_order = f"S{tomorrow()[:10]}together"
-    sp_id = await site.new(sales_order_id=sales_order)
+    sp_id = await begun(site, *TRANSMITTED, sales_order_id=sales_order)
     other, foreign = [
         await kept(site, *TRANSMITTED, sales_order_id=sales_order, partner_id=partner_id)
         for partner_id in (PARTNER, OTHER)
@@ -372,15 +359,14 @@ async def test_the_list_is_sorted_and_downloaded_as_it_is_filtered(portal: Porta
         site, *TRANSMITTED, name="Tabelle zwei", at=yesterday + timedelta(minutes=1)
     )
     foreign = await kept(site, *TRANSMITTED, name="Tabelle drei", partner_id=OTHER)
-    for device in ("desktop", "phone"):
-        page = await portal.page("operations", device=device)  # type: ignore[arg-type]
-        await page.goto("/orders?q=tabelle&partner_id=elektro-huber&sort=oldest")
-        await expect(page.locator(".job")).to_have_count(2)
-        await expect(page.locator(".job").first).to_contain_text(first)
-        await expect(page.locator(".job").first).to_contain_text("seit 1 Tag")
-        await look(page, device == "desktop")
-        await page.goto("/orders?q=tabelle&partner_id=elektro-huber&sort=newest")
-        await expect(page.locator(".job").first).to_contain_text(second)
+    page = await portal.page("operations", device="phone")
+    await page.goto("/orders?q=tabelle&partner_id=elektro-huber&sort=oldest")
+    await expect(page.locator(".job")).to_have_count(2)
+    await expect(page.locator(".job").first).to_contain_text(first)
+    await expect(page.locator(".job").first).to_contain_text("seit 1 Tag")
+    await fits(page)
+    await page.goto("/orders?q=tabelle&partner_id=elektro-huber&sort=newest")
+    await expect(page.locator(".job").first).to_contain_text(second)
     address = await page.get_by_role("link", name="Liste herunterladen (CSV)").get_attribute("href")
     assert address is not None
     table = await fetched(portal, page, address)

@@ -32,7 +32,7 @@ from tests.workflows.replaying import replayer
 
 FIRST_SHELL_WITHOUT = 2
 """The first version of a workflow's shell (`Start.shell`) that makes no empty tasks."""
-_UPDATES = ("WORKFLOW_EXECUTION_UPDATE_ACCEPTED", "WORKFLOW_EXECUTION_UPDATE_COMPLETED")
+UPDATES = ("WORKFLOW_EXECUTION_UPDATE_ACCEPTED", "WORKFLOW_EXECUTION_UPDATE_COMPLETED")
 
 
 def kind(event: HistoryEvent) -> str:
@@ -44,7 +44,7 @@ def is_command(event: HistoryEvent) -> bool:
     """Whether the completion of a workflow task wrote this event."""
     about: Message = getattr(event, event.WhichOneof("attributes") or "")
     by_a_task = "workflow_task_completed_event_id" in about.DESCRIPTOR.fields_by_name
-    return by_a_task or kind(event) in _UPDATES
+    return by_a_task or kind(event) in UPDATES
 
 
 def _leads_to_a_task(event: HistoryEvent) -> bool:

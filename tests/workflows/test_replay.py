@@ -25,6 +25,7 @@ from tests.workflows.replaying import (
     WithoutTheStatement,
     replayer,
     timeline,
+    timelines,
 )
 
 HISTORIES = Path(__file__).parents[1] / "histories"
@@ -109,14 +110,8 @@ def test_histories_without_empty_tasks_are_in_folders_of_their_shells() -> None:
     assert without == set(WITHOUT_EMPTY_TASKS)
 
 
-@pytest.mark.parametrize("name", NAMES)
-async def test_it_replays_in_the_sandbox(name: str) -> None:
-    await replayer().replay_workflow(history(name))
-
-
-@pytest.mark.parametrize("name", NAMES)
-async def test_the_same_happens_at_the_same_time(name: str) -> None:
-    assert await timeline(history(name)) == TIMELINES[name]
+async def test_all_replay_in_the_sandbox_and_the_same_happens_at_the_same_time() -> None:
+    assert await timelines(map(history, NAMES)) == TIMELINES
 
 
 # --- workers that come back in the middle ----------------------------------------------------------------------------
@@ -181,7 +176,5 @@ async def test_a_change_that_breaks_running_settlements_is_found() -> None:
 
 
 async def test_a_change_that_temporal_does_not_notice_is_found() -> None:
-    kept = history("executed-and-billed")
-    await replayer(WithASlowerClock).replay_workflow(kept)
-    told = await timeline(kept, WithASlowerClock)
+    told = await timeline(history("executed-and-billed"), WithASlowerClock)
     assert told != TIMELINES["executed-and-billed"]

@@ -1,4 +1,4 @@
-"""Statements, drafts and checks of invoices: made once, of what the records hold, in processes with limits."""
+"""Statements, drafts and checks of invoices: made once, of what the records hold."""
 
 import dataclasses
 import hashlib
@@ -31,7 +31,12 @@ from statements.data import StatementData
 from tests.activities.conftest import partner
 from tests.support.builders import COMPLETED, MONDAY, lived
 from tests.support.needs import needs
+from tests.support.rendering import running_documents
 from tests.support.settlements import OCTOBER, issued, opening, settled
+
+__all__ = [
+    "running_documents"
+]  # each activity calls what tests/statements and tests/server test in its own process
 
 OF = SettlementOf(partner_id="elektro-huber", month=OCTOBER)
 OPENING = opening("SP-1", "SP-2")

@@ -31,8 +31,8 @@ from domain.orders.order import Status
 from domain.orders.request import Request as CommandRequest
 from records.data_keys import DataKeyRecords
 from records.database import Database
-from records.migrate import migrate
 from settings import Settings
+from tests.support.databases import records_copy
 from tests.support.temporal_servers import skipping_server
 from tests.workflows.life import Lives, zurich
 from tests.workflows.outside import Outside
@@ -50,12 +50,10 @@ CANCEL = CommandRequest(
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     """Records on SQLite."""
-    url = f"sqlite:///{tmp_path}/cmi.db"
-    settings = Settings(database_url=url)
-    await migrate(settings.database_url)
-    database = Database(settings.database_url)
-    yield database
-    await database.close()
+    async with records_copy(tmp_path, "sqlite") as copy:
+        database = Database(copy.url)
+        yield database
+        await database.close()
 
 
 def in_workflow(codec: EncryptionCodec, name: str, namespace: str = "default") -> EncryptionCodec:

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import logging
+import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,6 @@ from contracts import activities
 from mail.outbox import MAX_CONCURRENT
 from records.database import Database
 from records.mails import MailLog
-from records.migrate import migrate
 from records.partners import Partners
 from tests.activities.conftest import partner
 from tests.activities.mail_office import (
@@ -32,6 +32,7 @@ from tests.activities.mail_office import (
 from tests.activities.mails import mails_of, one
 from tests.activities.servers import MailServer
 from tests.support.builders import MONDAY, TRANSMITTED
+from tests.support.databases import sqlite_template
 from tests.support.limits import WAIT_LIMIT
 
 # --- once -------------------------------------------------------------------------------------------------------------
@@ -312,7 +313,8 @@ async def test_a_database_that_is_away_costs_no_mail(
 ) -> None:
     """Before sending nothing goes out, and the attempt is worth another."""
     caplog.set_level(logging.DEBUG)
-    url = f"sqlite+aiosqlite:///{tmp_path / 'later.db'}"
+    file = tmp_path / "later.db"
+    url = f"sqlite+aiosqlite:///{file}"
     database = Database(url)
     partners = Partners(database)
     office = Office(MailLog(database), partners, server.port)
@@ -324,7 +326,7 @@ async def test_a_database_that_is_away_costs_no_mail(
     assert "team@shop.example" not in everything_told(operations)
     assert server.conversations == 0
     await database.close()
-    await migrate(url)
+    shutil.copy(sqlite_template(), file)
     database = Database(url)
     await Partners(database).put(partner("elektro-huber"), MONDAY)
     await Office(MailLog(database), Partners(database), server.port).send(NEW_ORDER)

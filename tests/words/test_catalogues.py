@@ -38,13 +38,13 @@ LONG = 12  # letters of a sentence that two languages cannot share by chance
 in_each = pytest.mark.parametrize("language", TRANSLATED)
 
 
-def catalogue(language: Language, folder: Path = LOCALE) -> Catalog:
+def catalogue(language: str, folder: Path = LOCALE) -> Catalog:
     """A language's catalogue as it is in its file."""
     with (folder / language / "LC_MESSAGES" / "cmi.po").open("rb") as file:
         return read_po(file, locale=language, abort_invalid=True)
 
 
-def messages(language: Language, folder: Path = LOCALE) -> list[Message]:
+def messages(language: str, folder: Path = LOCALE) -> list[Message]:
     """All its texts."""
     return [message for message in catalogue(language, folder) if message.id]
 
@@ -54,7 +54,7 @@ def forms(text: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
     return (text,) if isinstance(text, str) else tuple(text)
 
 
-def faults(language: Language, folder: Path = LOCALE) -> list[str]:
+def faults(language: str, folder: Path = LOCALE) -> list[str]:
     """What is wrong with a language's texts, a line each."""
     found = []
     known = catalogue(language, folder)
@@ -73,11 +73,29 @@ def faults(language: Language, folder: Path = LOCALE) -> list[str]:
     return found + [f"unused: {forms(message.id)[0]}" for message in known.obsolete.values()]
 
 
-def updated(tmp_path: Path) -> Path:
-    """A copy of the catalogues after `make catalogues`."""
-    copy = tmp_path / "locale"
-    if not copy.exists():
-        shutil.copytree(LOCALE, copy)
+ROMANSH = "rm"
+"""A language without a catalogue."""
+
+
+def add_faulty(folder: Path) -> None:
+    """Add a catalogue with faults, as that of `ROMANSH`."""
+    below = folder / ROMANSH / "LC_MESSAGES"
+    below.mkdir(parents=True)
+    (below / "cmi.po").write_text(
+        'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\n'
+        '#, python-format\nmsgid "Auftrag an %(partner)s übermittelt"\nmsgstr "Transmis à %(name)s"\n\n'
+        '#, python-format\nmsgid "Ausgeführt am %(day)s"\nmsgstr "Exécuté"\n\n'
+        'msgid "Nie gesagt"\nmsgstr "Jamais dit"\n\n'
+        '#, fuzzy\nmsgid "Zahlung eingegangen"\nmsgstr "Peut-être"\n'
+    )
+
+
+@pytest.fixture(scope="module")
+def updated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the catalogues with a faulty one beside them, after `make catalogues`."""
+    copy = tmp_path_factory.mktemp("updated") / "locale"
+    shutil.copytree(LOCALE, copy)
+    add_faulty(copy)
     made = subprocess.run(
         [
             *("make", "--silent", "--old-file", ".venv/.installed", "catalogues"),
@@ -96,35 +114,25 @@ def test_nothing_is_missing_fuzzy_or_wrong_in_form(language: Language) -> None:
     assert faults(language) == []
 
 
-def test_the_catalogues_are_as_make_catalogues_leaves_them(tmp_path: Path) -> None:
-    copy = updated(tmp_path)
+def test_the_catalogues_are_as_make_catalogues_leaves_them(updated: Path) -> None:
     for language in TRANSLATED:
         there = {(each.context, forms(each.id)) for each in messages(language)}
-        wanted = {(each.context, forms(each.id)) for each in messages(language, copy)}
+        wanted = {(each.context, forms(each.id)) for each in messages(language, updated)}
         assert there == wanted, "make catalogues"
 
 
-def test_faults_are_found(tmp_path: Path) -> None:
-    folder = tmp_path / "locale" / "fr" / "LC_MESSAGES"
-    folder.mkdir(parents=True)
-    (folder / "cmi.po").write_text(
-        'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\n'
-        '#, python-format\nmsgid "Auftrag an %(partner)s übermittelt"\nmsgstr "Transmis à %(name)s"\n\n'
-        '#, python-format\nmsgid "Ausgeführt am %(day)s"\nmsgstr "Exécuté"\n\n'
-        'msgid "Nie gesagt"\nmsgstr "Jamais dit"\n\n'
-        '#, fuzzy\nmsgid "Zahlung eingegangen"\nmsgstr "Peut-être"\n'
-    )
-    found = faults("fr", tmp_path / "locale")
+def test_faults_are_found(tmp_path: Path, updated: Path) -> None:
+    add_faulty(tmp_path)
+    found = faults(ROMANSH, tmp_path)
     assert "fuzzy: Zahlung eingegangen" in found
     assert "unknown named placeholder 'name': Auftrag an %(partner)s übermittelt" in found
     assert "other placeholders: Ausgeführt am %(day)s" in found
-    copy = updated(tmp_path)
-    known = {each.id: each for each in messages("fr", copy)}
+    known = {each.id: each for each in messages(ROMANSH, updated)}
     assert "Nie gesagt" not in known
     # from a module, from a template of a page, and counted
     for text in ("Auftrag akzeptiert", "Zum Inhalt", ("%(number)s Tag", "%(number)s Tage")):
         assert not any(forms(known[text].string))
-    assert "empty: Auftrag akzeptiert" in faults("fr", copy)
+    assert "empty: Auftrag akzeptiert" in faults(ROMANSH, updated)
 
 
 def test_swiss_spelling() -> None:

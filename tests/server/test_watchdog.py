@@ -1,17 +1,15 @@
-"""A worker that hangs ends and tells where; one that is frozen is started again; a busy one is left alone."""
+"""A worker that hangs ends and tells where; a busy one is left alone. `tests/development/` has one that is frozen."""
 
 import asyncio
 import os
-import signal
 import sys
 from pathlib import Path
 
 import pytest
 
 import worker
-from development.embedded import ROOT, Child
-from domain.orders.order import Status
-from tests.server.surroundings import eventually, surroundings
+from development.embedded import ROOT
+from tests.server.surroundings import eventually
 from tests.support.processes import Process
 
 
@@ -69,25 +67,3 @@ async def test_a_sign_of_life_that_cannot_be_given_ends_nothing(
     folder.unlink()
     await eventually((folder / "alive").exists)
     showing.cancel()
-
-
-async def test_a_worker_that_is_frozen_is_started_again(tmp_path: Path) -> None:
-    async with surroundings(tmp_path, shared=True) as around:
-        code = "import worker; worker.ALIVE_EVERY = 0.2; worker.main([])"
-        log = tmp_path / "worker.log"
-        env = {**around.env, "PYTHONPATH": str(ROOT)}
-        around.alive.touch()  # a former one's
-        child = Child(
-            "worker", [sys.executable, "-c", code], env, log, alive=around.alive, stale_after=4
-        )
-        await child.start()
-        try:
-            await around.reaches(await around.place("SP-1"), Status.NEW)
-            frozen = child.pid
-            assert frozen is not None
-            os.kill(frozen, signal.SIGSTOP)
-            await eventually(lambda: child.pid != frozen)
-            await around.reaches(await around.place("SP-2"), Status.NEW)
-            assert log.read_text().count("working queues") == 2  # and not once more
-        finally:
-            await child.stop()

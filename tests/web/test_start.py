@@ -16,14 +16,14 @@ from tests.server.surroundings import eventually
 from tests.support.processes import Process, run_python
 from tests.web.site import NO_AUTHORITIES
 
-# As the commands, but a migration waits for one second and not for twenty until it says that the database is away.
+# As the commands, but a migration waits for 0.2 seconds and not for twenty until it says that the database is away.
 # The process that is forked has loaded the module already, which runpy warns of.
 IMPATIENT = """
 import runpy
 import warnings
 from records import limits
 
-limits.MIGRATION_SECONDS = 1.0
+limits.MIGRATION_SECONDS = 0.2
 warnings.simplefilter("ignore", RuntimeWarning)
 """
 WEB = (sys.executable, "-c", IMPATIENT + "runpy.run_module('web', run_name='__main__')")

@@ -152,37 +152,6 @@ async def placed(cmi: Site) -> bool:
     return (await cmi.shop.post(f"{API}/orders", json=order())).status_code == 201
 
 
-async def test_temporal_goes_away_and_comes_back(tmp_path: Path) -> None:
-    async with (
-        surroundings(tmp_path, CMI_POLICY=policy(tmp_path)) as around,
-        site(around) as cmi,
-    ):
-        async with around.worker():
-            sp_id = await cmi.new()
-        around.server.kill()
-        body = order()
-        answers = await asyncio.gather(
-            timed(cmi.post(cmi.partner, sp_id, "accept", Idempotency_Key="a-1")),
-            timed(cmi.post(cmi.partner, sp_id, "accept", Prefer="respond-async")),
-            timed(cmi.post(cmi.warehouse, sp_id, "goods-received")),
-            timed(cmi.shop.post(f"{API}/orders", json=body)),
-        )
-        for answer, seconds in answers:
-            assert is_unavailable(answer)
-            assert seconds < 7
-        seen = await cmi.partner.get(f"{API}/orders/{sp_id}")
-        assert (seen.status_code, seen.json()["status"]) == (200, "new")
-        around.server.start()
-        await around.connect()
-        async with around.worker():
-            # The same call again, as the caller was told.
-            answer = await cmi.post(cmi.partner, sp_id, "accept", Idempotency_Key="a-1")
-            assert answer.status_code in (200, 202)
-            await cmi.reaches(sp_id, "check_requirements")
-            again = await cmi.shop.post(f"{API}/orders", json=body)
-            assert again.status_code in (200, 201)
-
-
 @SHARED
 async def test_the_database_is_away(idle: Site) -> None:
     around = idle.around
@@ -300,3 +269,33 @@ async def test_a_worker_that_is_gone_before_the_answer_is_read(
     monkeypatch.setattr(workflow_client, "send_command", of_the_future)
     answer = await cmi.post(cmi.partner, sp_id, "appointment", agreed())
     assert answer.status_code == 202
+
+
+@SHARED
+async def test_temporal_goes_away_and_comes_back(idle: Site) -> None:
+    """The last test of this application: if it fails, Temporal stays away."""
+    cmi, around = idle, idle.around
+    async with around.worker():
+        sp_id = await cmi.new()
+    around.server.kill()
+    body = order()
+    answers = await asyncio.gather(
+        timed(cmi.post(cmi.partner, sp_id, "accept", Idempotency_Key="temporal-1")),
+        timed(cmi.post(cmi.partner, sp_id, "accept", Prefer="respond-async")),
+        timed(cmi.post(cmi.warehouse, sp_id, "goods-received")),
+        timed(cmi.shop.post(f"{API}/orders", json=body)),
+    )
+    for answer, seconds in answers:
+        assert is_unavailable(answer)
+        assert seconds < 7
+    seen = await cmi.partner.get(f"{API}/orders/{sp_id}")
+    assert (seen.status_code, seen.json()["status"]) == (200, "new")
+    around.server.start()
+    await around.connect()
+    async with around.worker():
+        # The same call again, as the caller was told.
+        answer = await cmi.post(cmi.partner, sp_id, "accept", Idempotency_Key="temporal-1")
+        assert answer.status_code in (200, 202)
+        await cmi.reaches(sp_id, "check_requirements")
+        again = await cmi.shop.post(f"{API}/orders", json=body)
+        assert again.status_code in (200, 201)

@@ -84,15 +84,19 @@ async def test_commands_and_reads_while_workflows_are_broken(tmp_path: Path) -> 
             )
             assert later.status_code == 202
 
-            # What only its workflow knows cannot be looked at.
-            assert names_cause(await cmi.operations.get(f"{API}/orders/{unrecorded}"))
-            assert is_plain(await cmi.shop.get(f"{API}/orders/{unrecorded}"))
-
-            reason = {"reason": "wrong fee"}
-            void = f"{API}/settlements/{number}/void"
-            assert names_cause(await cmi.operations.post(void, json=reason))
-            draft = f"{API}/settlements/{number}/draft-invoice.pdf"
-            assert is_plain(await one.http.get(draft))
+            # What only its workflow knows cannot be looked at. Each of these waits as well.
+            hidden, hidden_from_shop, voided, draft = await asyncio.gather(
+                cmi.operations.get(f"{API}/orders/{unrecorded}"),
+                cmi.shop.get(f"{API}/orders/{unrecorded}"),
+                cmi.operations.post(
+                    f"{API}/settlements/{number}/void", json={"reason": "wrong fee"}
+                ),
+                one.http.get(f"{API}/settlements/{number}/draft-invoice.pdf"),
+            )
+            assert names_cause(hidden)
+            assert is_plain(hidden_from_shop)
+            assert names_cause(voided)
+            assert is_plain(draft)
 
             # The same once the server itself refuses for the workflow, after some attempts at its task.
             async def is_refused_at_once() -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from domain.orders.messages import MOST_AN_HOUR
 from tests.server.surroundings import eventually
@@ -49,6 +50,12 @@ async def unread(caller: httpx.AsyncClient, sp_id: str) -> int | None:
     assert [item["unread_messages"] for item in listed] == [order["unread_messages"]]
     number: int | None = order["unread_messages"]
     return number
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def unwritten(cmi: Site) -> str:
+    """The SP-ID of an order without messages."""
+    return await cmi.new()
 
 
 async def test_a_question_and_its_answer(cmi: Site) -> None:
@@ -189,9 +196,10 @@ async def test_before_a_partner_knows_of_the_order_there_are_notes_only(cmi: Sit
         ({"text": "x", "seq": 1}, "seq"),
     ],
 )
-async def test_a_wrong_body_names_its_field(cmi: Site, body: dict[str, Any], field: str) -> None:
-    sp_id = await cmi.new()
-    answer = await cmi.partner.post(f"{API}/orders/{sp_id}/messages", json=body)
+async def test_a_wrong_body_names_its_field(
+    cmi: Site, unwritten: str, body: dict[str, Any], field: str
+) -> None:
+    answer = await cmi.partner.post(f"{API}/orders/{unwritten}/messages", json=body)
     assert answer.status_code == 422
     assert [each["field"] for each in answer.json()["errors"]] == [field]
 

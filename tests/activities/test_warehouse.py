@@ -184,33 +184,31 @@ async def test_what_is_known_already_is_fine(
     await ask(Settings(warehouse_url=warehouse.url))
 
 
-@pytest.mark.parametrize(
-    ("answer", "kind", "minutes"),
-    [
-        (400, "WarehouseRefused", 10),
-        (401, "WarehouseRefused", 10),
-        (404, "WarehouseRefused", 10),
-        (422, "WarehouseRefused", 10),
-        (408, "WarehouseUnavailable", None),
-        (425, "WarehouseUnavailable", None),
-        (429, "WarehouseUnavailable", None),
-        (302, "WarehouseUnavailable", None),
-        (500, "WarehouseUnavailable", None),
-        (503, "WarehouseUnavailable", None),
-    ],
-)
-async def test_everything_else_is_tried_again(
-    ask: Asking, warehouse: Warehouse, answer: int, kind: str, minutes: int | None
-) -> None:
-    warehouse.answer = answer
-    with pytest.raises(ApplicationError) as caught:
-        await ask(Settings(warehouse_url=warehouse.url, warehouse_token="t0ken"))
-    failure = caught.value
-    assert failure.type == kind
-    assert not failure.non_retryable
-    delay = failure.next_retry_delay
-    assert (delay and delay.total_seconds() / 60) == minutes
-    assert failure.message == f"shipping request SP-1048213-1: the warehouse answered {answer}"
+FAILURES: list[tuple[int, str, int | None]] = [
+    (400, "WarehouseRefused", 10),
+    (401, "WarehouseRefused", 10),
+    (404, "WarehouseRefused", 10),
+    (422, "WarehouseRefused", 10),
+    (408, "WarehouseUnavailable", None),
+    (425, "WarehouseUnavailable", None),
+    (429, "WarehouseUnavailable", None),
+    (302, "WarehouseUnavailable", None),
+    (500, "WarehouseUnavailable", None),
+    (503, "WarehouseUnavailable", None),
+]
+
+
+async def test_everything_else_is_tried_again(ask: Asking, warehouse: Warehouse) -> None:
+    for answer, kind, minutes in FAILURES:
+        warehouse.answer = answer
+        with pytest.raises(ApplicationError) as caught:
+            await ask(Settings(warehouse_url=warehouse.url, warehouse_token="t0ken"))
+        failure = caught.value
+        assert failure.message == f"shipping request SP-1048213-1: the warehouse answered {answer}"
+        assert failure.type == kind, answer
+        assert not failure.non_retryable, answer
+        delay = failure.next_retry_delay
+        assert (delay and delay.total_seconds() / 60) == minutes, answer
 
 
 async def test_a_warehouse_that_hangs(

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-
-import pytest
+from operator import attrgetter
 
 from contracts.activities import Snapshot
 from domain.actors import Actor
@@ -70,7 +69,7 @@ ENDINGS: list[tuple[Callable[[Opening], tuple[Step, ...]], bool]] = [
     (lambda of: (VoidSettlement(reason="falsch"),), True),  # nothing was claimed
     (lambda of: (*issued(of), VoidSettlement(reason="falsch")), False),  # its orders are billed yet
     (voided, True),
-    (lambda of: (Close(), claims((ORDER, "billed"))), True),
+    (lambda of: (Close(), claims((of.picked[0], "billed"))), True),
 ]
 
 
@@ -86,32 +85,37 @@ ENDINGS_2: list[tuple[Callable[[Opening], tuple[Step, ...]], bool]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("steps", "is_over", "rules"),
-    [*((*ending, 1) for ending in ENDINGS), *((*ending, 2) for ending in ENDINGS_2)],
-)
-async def test_a_settlement_is_open_until_nothing_can_follow(
-    database: Database, steps: Callable[[Opening], tuple[Step, ...]], is_over: bool, rules: int
-) -> None:
-    records, of = Reconciliation(database), opening(ORDER, rules=rules)
-    snapshot = settled(of, *steps(of))
-    number, version = of.settlement_id, snapshot.settlement.version
-    assert snapshot.settlement.is_over is is_over
-    if snapshot.settlement.picked:
-        assert not await records.keep_settlement(snapshot), "its order is not in the records"
-        assert await records.settlements([number]) == ()
-    made = snapshot.settlement.statement
-    fee = "0.00" if made and made.total <= 0 else "129.00"
-    order, events = lived(*COMPLETED, sp_id=ORDER, fee=fee)
-    await Orders(database).save(Snapshot(order=order, events=events))
-    assert await records.keep_settlement(snapshot)
-    row = Row(number, version, snapshot.settlement.digest, is_over, (HUBER, OCTOBER, 1))
-    assert await records.settlements([number]) == (row,)
-    assert await records.settlements_to_compare(None, 10) == (row,)
-    assert await records.settlements_to_compare(number, 10) == ()
-    # What is over is compared once.
-    await records.keep_same({number: Same("r", 10, version, row.digest)})
-    assert await records.settlements_to_compare(None, 10) == (() if is_over else (row,))
+CASES = [*((*ending, 1) for ending in ENDINGS), *((*ending, 2) for ending in ENDINGS_2)]
+
+
+async def test_a_settlement_is_open_until_nothing_can_follow(database: Database) -> None:
+    """Each ending is that of another partner's settlement."""
+    records, open_rows = Reconciliation(database), []
+    for case, (steps, is_over, rules) in enumerate(CASES):
+        partner_id, sp_id = f"partner-{case}", f"SP-{case}"
+        of = opening(sp_id, partner_id=partner_id, rules=rules)
+        snapshot = settled(of, *steps(of))
+        number, version = of.settlement_id, snapshot.settlement.version
+        assert snapshot.settlement.is_over is is_over, case
+        if snapshot.settlement.picked:
+            assert not await records.keep_settlement(snapshot), "its order is not in the records"
+            assert await records.settlements([number]) == ()
+        made = snapshot.settlement.statement
+        fee = "0.00" if made and made.total <= 0 else "129.00"
+        order, events = lived(*COMPLETED, sp_id=sp_id, partner_id=partner_id, fee=fee)
+        await Orders(database).save(Snapshot(order=order, events=events))
+        assert await records.keep_settlement(snapshot)
+        row = Row(number, version, snapshot.settlement.digest, is_over, (partner_id, OCTOBER, 1))
+        assert await records.settlements([number]) == (row,)
+        before = sorted((*open_rows, row), key=attrgetter("name"))
+        assert await records.settlements_to_compare(None, 20) == tuple(before), case
+        # What is over is compared once.
+        await records.keep_same({number: Same("r", 10, version, row.digest)})
+        if not is_over:
+            open_rows = before
+        assert await records.settlements_to_compare(None, 20) == tuple(open_rows), case
+    after = open_rows[0].name
+    assert await records.settlements_to_compare(after, 20) == tuple(open_rows[1:])
 
 
 async def test_what_is_the_same_need_not_be_compared_again(database: Database) -> None:

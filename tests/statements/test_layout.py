@@ -155,12 +155,20 @@ def test_amounts_end_at_the_same_place_within_the_page(
 
 
 @needs("pdftotext")
-@pytest.mark.parametrize("make", [render, draft_invoice])
-@pytest.mark.parametrize("number", [6, 7, 8, 18, 19, 20, 21, 22])
+@pytest.mark.parametrize(
+    ("make", "number"),
+    [
+        *((render, number) for number in (18, 19, 20, 21, 22)),
+        *((draft_invoice, number) for number in (6, 7, 8, 18, 19, 20, 21, 22)),
+    ],
+)
 def test_the_sums_are_on_the_page_of_the_last_line(
-    number: int, make: Callable[[StatementData], Document], tmp_path: Path
+    make: Callable[[StatementData], Document], number: int, tmp_path: Path
 ) -> None:
-    """However many lines fill the first page; and a heading is on the page of the line that follows it."""
+    """However many lines fill the first page or leave no room for the payment part on it.
+
+    A heading is on the page of the line that follows it.
+    """
     picked = [each.model_copy(update={"service": "Montage"}) for each in lines(number)]
     pages = words_of(make(statement(picked, corrections=[CORRECTION])), tmp_path)
     shown = [[text(row) for row in rows_of(page)] for page in pages]

@@ -238,32 +238,31 @@ def test_the_mails_in_every_language(purpose: str, language: Language) -> None:
 # --- passwords ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("password", "code"),
-    [
-        ("elevenchars", "too_short"),
-        ("ü" * 11, "too_short"),
-        ("aaaaaaaaaaaaaaaab", "too_simple"),
-        ("x1y2" * 32 + "z", "too_long"),
-        (EMAIL, "own_name"),
-        ("petra huber@elektrohuber.EXAMPLE", "own_name"),
-        ("Petra.-.-.Huber", "own_name"),
-        ("password1234", "common"),
-        ("Passwort1234!", "common"),
-        ("P@ssw0rd2026!", "common"),
-        ("qwertzuiop123", "common"),
-        ("passwordpassword", "common"),
-        ("Willkommen2026", "common"),
-        ("petra.petra.petra", "common"),
-    ],
-)
-async def test_weak_passwords_are_refused_and_the_link_still_works(
-    env: AccountsEnv, password: str, code: str
-) -> None:
+WEAK = [
+    ("elevenchars", "too_short"),
+    ("ü" * 11, "too_short"),
+    ("aaaaaaaaaaaaaaaab", "too_simple"),
+    ("x1y2" * 32 + "z", "too_long"),
+    (EMAIL, "own_name"),
+    ("petra huber@elektrohuber.EXAMPLE", "own_name"),
+    ("Petra.-.-.Huber", "own_name"),
+    ("password1234", "common"),
+    ("Passwort1234!", "common"),
+    ("P@ssw0rd2026!", "common"),
+    ("qwertzuiop123", "common"),
+    ("passwordpassword", "common"),
+    ("Willkommen2026", "common"),
+    ("petra.petra.petra", "common"),
+]
+
+
+async def test_weak_passwords_are_refused_and_the_link_still_works(env: AccountsEnv) -> None:
     await env.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
-    with pytest.raises(WrongFields) as refused:
-        await env.accounts.accept_invitation(env.secret(), password)
-    assert [(fault.field, fault.code) for fault in refused.value.faults] == [("password", code)]
+    for password, code in WEAK:
+        with pytest.raises(WrongFields) as refused:
+            await env.accounts.accept_invitation(env.secret(), password)
+        faults = [(fault.field, fault.code) for fault in refused.value.faults]
+        assert faults == [("password", code)], password
     await env.accounts.accept_invitation(env.secret(), PASSWORD)
 
 
@@ -295,11 +294,11 @@ async def test_an_umlaut_is_one_however_it_was_typed(env: AccountsEnv) -> None:
     assert await logs_in(env, password="Gru\u0308ezi mitenand")
 
 
-@pytest.mark.parametrize("odd", ["", "\0", "\ud800", "x" * 100_000, "' OR 1=1 --"])
-async def test_odd_input_is_a_bad_login(env: AccountsEnv, odd: str) -> None:
+async def test_odd_input_is_a_bad_login(env: AccountsEnv) -> None:
     await env.add_user()
-    assert not await logs_in(env, password=odd)
-    assert not await logs_in(env, email=odd)
+    for odd in ("", "\0", "\ud800", "x" * 100_000, "' OR 1=1 --"):
+        assert not await logs_in(env, password=odd), odd
+        assert not await logs_in(env, email=odd), odd
 
 
 async def test_a_reset_goes_the_same_way_and_ends_all_sessions(env: AccountsEnv) -> None:

@@ -83,20 +83,16 @@ async def test_no_code_counts_twice(env: AccountsEnv) -> None:
         await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, code)
 
 
-@pytest.mark.parametrize(
-    ("steps", "taken"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)]
-)
-async def test_clocks_may_differ_by_half_a_minute(
-    env: AccountsEnv, steps: int, taken: bool
-) -> None:
+async def test_clocks_may_differ_by_half_a_minute(env: AccountsEnv) -> None:
     _, phone, _ = await enrolled(env)
-    env.clock.forward(hours=1)
-    try:
-        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, phone.code(steps))
-    except BadLogin:
-        assert not taken
-    else:
-        assert taken
+    for steps, taken in ((-2, False), (-1, True), (0, True), (1, True), (2, False)):
+        env.clock.forward(hours=1)
+        try:
+            await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, phone.code(steps))
+        except BadLogin:
+            assert not taken, steps
+        else:
+            assert taken, steps
 
 
 async def test_by_the_ticket_the_password_is_typed_once(env: AccountsEnv) -> None:
@@ -159,11 +155,12 @@ async def test_a_recovery_code_works_once_however_it_is_typed(env: AccountsEnv) 
     await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, typed)
 
 
-@pytest.mark.parametrize("code", ["", "0", "１２３４５６", "\0", "\ud800", "x" * 10_000, "-----"])
-async def test_odd_codes_are_wrong(env: AccountsEnv, code: str) -> None:
+async def test_odd_codes_are_wrong(env: AccountsEnv) -> None:
     await enrolled(env)
-    with pytest.raises((BadLogin, SecondFactorNeeded)):
-        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, code)
+    for code in ("", "0", "１２３４５６", "\0", "\ud800", "x" * 10_000, "-----"):
+        env.clock.forward(hours=1)  # or guesses would have to wait
+        with pytest.raises((BadLogin, SecondFactorNeeded)):
+            await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, code)
 
 
 async def test_it_is_removed_by_a_code_and_then_can_be_set_up_anew(env: AccountsEnv) -> None:

@@ -28,11 +28,10 @@ async def test_a_token_stands_for_its_role_and_partner(env: AccountsEnv) -> None
     assert [each.token_id for each in await env.accounts.tokens.list(None)] == [shop_id]
 
 
-@pytest.mark.parametrize(
-    "token", ["", "cmi_", "cmi_unknown", "x\0y", "cmi_\0", "cmi_\ud800", "cmi_" + "a" * 9999]
-)
-async def test_what_is_no_token_stands_for_nobody(env: AccountsEnv, token: str) -> None:
-    assert await env.accounts.callers.of_token(token) is None
+async def test_what_is_no_token_stands_for_nobody(env: AccountsEnv) -> None:
+    odd = ("x\0y", "cmi_\0", "cmi_\ud800", "cmi_" + "a" * 9999)
+    for token in ("", "cmi_", "cmi_unknown", *odd):
+        assert await env.accounts.callers.of_token(token) is None, token
 
 
 async def test_neither_a_tokens_hash_nor_another_case_is_the_token(env: AccountsEnv) -> None:

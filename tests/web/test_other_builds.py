@@ -33,14 +33,13 @@ from tests.support.newer import ADDED, more, rewrite_rows
 from tests.support.settlements import OCTOBER, issued, opening, settled
 from tests.support.users import add_user
 from tests.web.site import API, Site, site
+from use_cases.link_mails import hash_of
 from use_cases.order_gateway import _refusal
 from use_cases.orders import TemporalAway
-from use_cases.passwords import Passwords
 from web.security import session_cookie
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-PASSWORD = "correct horse battery"
 UNKNOWN = {
     "de": "Weiteres Ereignis, das diese Version noch nicht anzeigen kann",
     "fr": "Autre événement, que cette version ne peut pas encore afficher",
@@ -175,16 +174,14 @@ async def test_an_older_worker_is_waited_for() -> None:
 
 @pytest.mark.parametrize("role", ["operations", "partner"])
 async def test_pages_show_it(newer_site: Site, role: UserRole) -> None:
-    state, email = newer_site.app.state, f"{role}@people.example"
+    user_id, email, secret = f"usr_{role}", f"{role}@people.example", f"secret-{role}"
     records = AccountRecords(newer_site.around.database)
     partner_id = "elektro-huber" if role == "partner" else None
     now = datetime.now(UTC)
-    await add_user(records, f"usr_{role}", role, partner_id, email, "Petra", "de", now)
-    await records.passwords.set(f"usr_{role}", await Passwords().hash(PASSWORD), datetime.now(UTC))
-    secret = (
-        await state.accounts.sessions.log_in(email, PASSWORD, f"2001:db8::{len(role)}")
-    ).secret
-    cookies = {session_cookie(state.settings): secret}
+    await add_user(records, user_id, role, partner_id, email, "Petra", "de", now)
+    await records.passwords.set(user_id, "no hash of a password", now)
+    await records.begin_session(user_id, hash_of(secret), now, now + timedelta(days=1))
+    cookies = {session_cookie(newer_site.app.state.settings): secret}
     async with httpx.AsyncClient(
         base_url=newer_site.address, cookies=cookies, follow_redirects=True
     ) as browser:

@@ -11,7 +11,7 @@ from tests.server.surroundings import eventually
 from tests.support.builders import lived
 from tests.web.firms import firm
 from tests.web.site import API, Site, order
-from tests.web.test_settlements import starter
+from tests.web.test_settlements import month, starter
 from tests.web.test_wrong_calls import fields
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -44,12 +44,11 @@ async def test_names_that_only_look_similar_are_free(cmi: Site) -> None:
 
 async def test_a_settlement_is_not_blocked_and_not_shown_as_an_order(cmi: Site) -> None:
     one = await firm(cmi)
-    sp_ids = await one.completed("10.00")
-    month = (await cmi.operations.get(f"{API}/orders/{sp_ids[0]}")).json()["executed_on"][:7]
-    name = f"settlement-{one.partner_id}-{month}"
+    name = f"settlement-{one.partner_id}-{month()}"
     body = order(sp_id=name, partner_id=one.partner_id)
     assert (await cmi.shop.post(f"{API}/orders", json=body)).status_code == 422
-    await one.issued(sp_ids)
+    await one.begun_issued("10.00")
+    assert (await cmi.around.client.get_workflow_handle(name).describe()).id == name
     for caller in (cmi.operations, cmi.shop):
         assert (await caller.get(f"{API}/orders/{name}")).status_code == 404
 
@@ -74,7 +73,7 @@ async def test_the_command_refuses_it_too(cmi: Site, tmp_path: Path) -> None:
 async def test_a_workflow_of_another_type_is_no_order(cmi: Site) -> None:
     """Somebody started a settlement's workflow by hand under an order's name."""
     one = await firm(cmi)
-    (number,) = [(await one.issued(await one.completed("10.00")))["settlement_id"]]
+    number = (await one.begun_issued("10.00"))["settlement_id"]
     found = await cmi.around.client.get_workflow_handle(
         names.settlement_workflow_id(one.partner_id, await _month(cmi, number))
     ).fetch_history()

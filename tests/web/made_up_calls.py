@@ -49,25 +49,31 @@ def _run(arguments: Sequence[str], folder: Path) -> tuple[int, str]:
 def _without_repetition() -> Callable[[Any, Any], bool]:
     """Keeps a call unless the same lines answer another one that is kept, or that other tests make.
 
-    - Of the about five wrong types that each field is sent: the first, and one of the others in turn. There would be a
-      thousand of these calls.
-    - Of the ids of nothing, one as long as they may be; not one that is shorter by a character, too.
+    - Of the about five wrong types that each field is sent: the first, which is a number; and one of the others in turn
+      for the fields of one name. There would be a thousand of these calls.
+    - Not what is shorter by a character, or smaller by one, than it may be: what is as long as it may be, and what is
+      too long.
+    - A malformed and an unknown type of the content: to one call of each type of body, and to one without a body.
     - Not each call without a token: tests/web/test_access.py makes these.
     """
     tried: dict[tuple[str, ...], Iterator[int]] = {}
-    kept: dict[tuple[str, ...], int] = {}
+    kept: dict[str, tuple[str, int]] = {}
+    first: dict[tuple[str, ...], str] = {}
 
     def keep(context: Any, case: Any) -> bool:
-        data = case.meta and case.meta.phase.data
-        match getattr(data, "scenario", None), str(getattr(data, "parameter_location", None)):
-            case "incorrect_type", _:
-                field = (context.operation.label, str(data.parameter), data.description)
+        operation, data = context.operation, case.meta and case.meta.phase.data
+        match getattr(data, "scenario", None):
+            case "incorrect_type":
+                field = (operation.label, str(data.parameter), data.description)
                 number = next(tried.setdefault(field, itertools.count()))
-                return number in (0, kept.setdefault(field, 1 + len(kept) % 4))
-            case "near_boundary_length_string", "ParameterLocation.PATH":
-                return False
-            case "missing_parameter", _:
+                other = kept.setdefault(data.description, (operation.label, 1 + len(kept) % 4))
+                return number == 0 or (operation.label, number) == other
+            case "malformed_content_type" | "unsupported_content_type" as wrong:
+                kind = (wrong, *(body.media_type for body in operation.body))
+                return first.setdefault(kind, operation.label) == operation.label
+            case "missing_parameter":
                 return data.parameter != "Authorization"
-        return True
+        # Of an object, the description ends with that of the value in it.
+        return "near-boundary" not in str(getattr(data, "description", "")).lower()
 
     return keep

@@ -100,14 +100,12 @@ async def cmi(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
         "CMI_ENCRYPTION_KEYS": new_key("k1"),
         "CMI_MAIL_DIR": str(folder / "mail"),
     }
-    async with _running(folder, env) as running:
+    async with _running(folder, env, DELETES_SOON) as running:
         yield running
 
 
 @asynccontextmanager
-async def _running(
-    folder: Path, env: dict[str, str], server: Sequence[str] = ()
-) -> AsyncIterator[Site]:
+async def _running(folder: Path, env: dict[str, str], server: Sequence[str]) -> AsyncIterator[Site]:
     with mock.patch.dict(os.environ, env):
         async with (
             surroundings(folder, within=None, server=server, **env) as around,
@@ -381,8 +379,14 @@ async def test_without_keys_the_embedded_server_forgets_as_well(tmp_path: Path) 
         shortening.cancel()
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def kept(cmi: Site) -> str:
+    """The SP-ID of a cancelled order that no test erases."""
+    return await cancelled(cmi)
+
+
+@pytest.mark.usefixtures("kept")
 async def test_every_file_of_an_instance_is_declared(cmi: Site) -> None:
-    await cancelled(cmi)
     folder = cmi.around.folder
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
@@ -416,30 +420,28 @@ async def test_an_order_that_runs_is_not_erased(cmi: Site) -> None:
     assert (await cmi.post(cmi.partner, sp_id, "erase")).status_code == 403
 
 
-async def test_accounting_sees_no_customer_and_finds_none(cmi: Site) -> None:
-    sp_id = await cancelled(cmi)
-    seen = await cmi.accounting.get(f"{API}/orders/{sp_id}")
+async def test_accounting_sees_no_customer_and_finds_none(cmi: Site, kept: str) -> None:
+    seen = await cmi.accounting.get(f"{API}/orders/{kept}")
     assert BARE not in seen.text
     assert CUSTOMER["phone"] not in seen.text
     assert seen.json()["customer"]["city"] == "Zürich"
-    for text, number in ((BARE, 0), (sp_id, 1)):
+    for text, number in ((BARE, 0), (kept, 1)):
         listed = await cmi.accounting.get(f"{API}/orders", params={"q": text})
         assert len(listed.json()["items"]) == number
         assert BARE not in listed.text
 
 
-async def test_an_export_has_everything_of_the_customer(cmi: Site) -> None:
-    sp_id = await cancelled(cmi)
+async def test_an_export_has_everything_of_the_customer(cmi: Site, kept: str) -> None:
     other = await cancelled(cmi)
     for query in (
-        {"sp_id": sp_id},
+        {"sp_id": kept},
         {"email": CUSTOMER["email"], "phone": "079 912 34 98"},
         {"email": CUSTOMER["email"], "name": CUSTOMER["name"]},
     ):
         answer = await cmi.operations.post(f"{API}/customer-exports", json=query)
         assert answer.status_code == 200, answer.text
         got = {each["order"]["intake"]["placement"]["sp_id"] for each in answer.json()["orders"]}
-        assert {sp_id, other} <= got
+        assert {kept, other} <= got
         assert "ist ab 8 Uhr da" in answer.text
         assert f"Frau {BARE} hat eine Frage" in answer.text
     nobody = {"email": CUSTOMER["email"], "name": "Somebody Else"}

@@ -61,7 +61,7 @@ async def test_an_answer_is_found_by_the_next_call_and_in_the_lists(cmi: Site) -
             assert listed.json()["items"][0]["version"] >= told["version"]
             assert listed.json()["counts"][told["status"]] == 1
 
-    await asyncio.gather(*(once() for _ in range(8)))
+    await asyncio.gather(*(once() for _ in range(4)))
 
 
 async def test_the_same_key_is_answered_the_same_and_done_once(cmi: Site) -> None:

@@ -136,14 +136,14 @@ async def test_nobody_accepts_and_the_partner_loses_the_order(lives: Lives) -> N
 
 async def test_the_notice_is_late_and_the_deadlines_count_from_it(lives: Lives) -> None:
     lives.outside.down.add(SEND_MAIL)
-    life = await lives.start(at=zurich("2037-11-30 09:00"), rules=2)
-    await lives.until(zurich("2037-11-30 09:31"))
+    life = await lives.start(at=zurich("2037-11-30 16:00"), rules=2)
+    await lives.until(zurich("2037-11-30 16:31"))
     order = await life.order()
     assert (order.status, order.notified_at) == (Status.NEW, None), "visible without its mail"
-    await lives.until(zurich("2037-12-01 10:00"))
+    await lives.until(zurich("2037-12-01 00:01"))
     assert "accept" not in {d.kind for d in (await life.order()).open_deadlines}
     lives.outside.down.clear()
-    await lives.until(zurich("2037-12-01 12:00"))
+    await lives.until(zurich("2037-12-01 00:10"))
     order = await life.order()
     assert order.notified_at is not None
     assert due(order, "accept") == zurich("2037-12-02 18:00")

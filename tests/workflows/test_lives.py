@@ -431,11 +431,11 @@ async def test_an_order_does_not_end_before_all_is_sent(lives: Lives) -> None:
     await lives.until(zurich("2037-11-25 09:31"))
     lives.outside.down.update((SEND_MAIL, SAVE_ORDER))
     await life.do(Cancel(reason="doch nicht"), SHOP)
-    await lives.until(zurich("2037-11-25 20:00"))
+    await lives.until(zurich("2037-11-25 12:00"))
     assert not await life.has_ended()
     lives.outside.down.clear()
     # The next attempts are up to five minutes away.
-    await lives.until(zurich("2037-11-25 20:10"))
+    await lives.until(zurich("2037-11-25 12:10"))
     assert (await life.handle.result())["status"] == "cancelled"
     assert lives.outside.kinds() == ["new_order", "cancelled"]
     assert lives.outside.versions[-1] == (await life.order()).version

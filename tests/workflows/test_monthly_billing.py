@@ -79,17 +79,13 @@ async def test_by_the_clock_in_summer_time(month: SettlementLives) -> None:
 async def test_an_explicit_month_for_every_partner_and_twice_is_once(
     month: SettlementLives,
 ) -> None:
-    partners = [f"partner-{number:04}" for number in range(450)]
+    partners = [f"partner-{number:04}" for number in range(250)]
     month.outside.partners = partners
     month.outside.opened = [(partners[7], FEBRUARY)]
-    assert await run(month, Billing(month=FEBRUARY)) == Billed(month=FEBRUARY, opened=449, there=0)
+    assert await run(month, Billing(month=FEBRUARY)) == Billed(month=FEBRUARY, opened=249, there=0)
     assert sorted(month.outside.opened) == [(each, FEBRUARY) for each in partners]
-    assert [w.after for w in month.outside.listed] == [
-        None,
-        "partner-0200",
-        "partner-0400",
-        "partner-0449",
-    ]
+    pages_after = [wanted.after for wanted in month.outside.listed]
+    assert pages_after == [None, "partner-0200", "partner-0249"]
     again = await run(month, Billing(month=FEBRUARY))
     assert (again.opened, again.there) == (0, 0)
 

@@ -210,7 +210,8 @@ def _start(
         stderr=said,
         cwd=_ROOT,
         env={
-            "PATH": os.defpath,
+            # No programs: ctypes would start gcc and ld for each name by which WeasyPrint looks for a library.
+            "PATH": folder,
             "LANG": "C.UTF-8",
             "TZ": "UTC",
             "TMPDIR": folder,

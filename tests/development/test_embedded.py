@@ -3,12 +3,12 @@
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
-from development.embedded import ROOT, Child
+from development.embedded import Child
 from tests.server.surroundings import eventually
+from tests.support.processes import Process
 
 BEATS = "while :; do touch {}; sleep 0.1; done"
 
@@ -80,9 +80,10 @@ async def main():
 
 asyncio.run(main())
 """
-    parent = await asyncio.to_thread(subprocess.Popen, [sys.executable, "-c", code], cwd=ROOT)
+    command = [sys.executable, "-c", code]
+    parent = Process(command, dict(os.environ), tmp_path / "parent.log")
+    await asyncio.to_thread(parent.start)
     log = tmp_path / "log"
     pid = int(await eventually(lambda: log.exists() and log.read_text()))
     parent.kill()
-    parent.wait()
     await eventually(lambda: not runs(pid))

@@ -168,7 +168,7 @@ async def test_one_that_shows_no_life_is_ended(
 ) -> None:
     told = tmp_path / "cmi-confined-no-life" / "pid"
     told.parent.mkdir()
-    instead_of_python(tmp_path, f"sleep 600 & echo $! >{told}; wait", monkeypatch)
+    instead_of_python(tmp_path, f"/bin/sleep 600 & echo $! >{told}; wait", monkeypatch)
     monkeypatch.setattr(confined, "START_SECONDS", 0.5)
     with pytest.raises(ConfinedError, match="no sign of life") as error:
         await run_confined(GREEDY, b"echo", ROOMY)

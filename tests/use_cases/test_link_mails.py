@@ -1,20 +1,22 @@
 """Mails with links leave by the outbox, as all others: few at a time, marked, and repeated with another link only."""
 
 import asyncio
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Row, select, text
 
-from development.embedded import ROOT
 from mail.outbox import MAX_CONCURRENT
 from records.database import Database
 from records.limits import LONG_SECONDS
 from records.tables import links, mails
 from settings import Settings
+from tests.support.processes import Process
 from tests.use_cases.conftest import EMAIL, PASSWORD, AccountsEnv, Clock, secret_of
 from use_cases.account_errors import LinkUnusable
 from use_cases.accounts import Accounts
@@ -84,18 +86,15 @@ asyncio.run(main())
 """
 
 
-async def test_a_kill_doubles_no_more_than_are_submitted_at_a_time(env: AccountsEnv) -> None:
+async def test_a_kill_doubles_no_more_than_are_submitted_at_a_time(
+    env: AccountsEnv, tmp_path: Path
+) -> None:
     """The records are busy while the mail server takes the mails, and so none of them is marked."""
     env.server.held = True
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        KILLED,
-        env.settings.database_url,
-        str(env.server.port),
-        str(MANY),
-        cwd=ROOT,
-    )
+    arguments = (env.settings.database_url, str(env.server.port), str(MANY))
+    command = [sys.executable, "-c", KILLED, *arguments]
+    process = Process(command, dict(os.environ), tmp_path / "log")
+    await asyncio.to_thread(process.start)
     try:
         await until(lambda: env.server.conversations == MAX_CONCURRENT)
         async with env.database.writing(limit=LONG_SECONDS) as connection:
@@ -104,11 +103,8 @@ async def test_a_kill_doubles_no_more_than_are_submitted_at_a_time(env: Accounts
             env.server.released.set()
             await until(lambda: len(env.mails()) == MAX_CONCURRENT)
             process.kill()
-            await process.wait()
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        process.kill()
     users = await env.accounts.users("elektro-huber")
     assert len(users) >= MAX_CONCURRENT
     env.clock.now = datetime.now(UTC) + timedelta(hours=1)

@@ -16,6 +16,11 @@ from tests.support.limits import WAIT_LIMIT
 
 _NAMESPACES = 20
 """Namespaces of one server, which exist from its start: one that is made later takes seconds until all know it."""
+_SELDOM_READS_NAMESPACES = (
+    "--dynamic-config-value",
+    'system.namespaceCacheRefreshInterval="60s"',
+)
+"""No namespace changes, and to read twenty of them every second is half of what an idle server costs."""
 
 
 class Namespace(NamedTuple):
@@ -45,7 +50,10 @@ class _Server:
         self.address = f"127.0.0.1:{port}"
         namespaces = [part for name in self.unused for part in ("--namespace", name)]
         command = temporal_command(
-            port=port, ui_port=None, file=None, extra=[*namespaces, *options]
+            port=port,
+            ui_port=None,
+            file=None,
+            extra=[*namespaces, *_SELDOM_READS_NAMESPACES, *options],
         )
         with (self.folder / "temporal.log").open("wb") as log:
             self._process = subprocess.Popen(

@@ -196,11 +196,13 @@ class AccountRecords:
         network: str | None = None,
         *,
         password_hash: str | None = None,
+        with_code: bool = False,
     ) -> bool:
         """Store a new session and the time of the login, and delete the second-factor ticket.
 
-        `password_hash`: the one that the password was checked against.
-        False: there is no such user, its partner has ended, or its password was changed since the check.
+        `password_hash`: the one that the password was checked against. `with_code`: a code of the second factor was
+        right, too. False: there is no such user, its partner has ended, its password was changed since the check, or
+        it has a second factor since then.
         """
         row = {
             "secret_hash": secret_hash,
@@ -219,6 +221,7 @@ class AccountRecords:
                 users.c.user_id == user_id,
                 has_not_ended(users.c.partner_id),
                 *(() if password_hash is None else (users.c.password_hash == password_hash,)),
+                *(() if with_code else (users.c.totp_confirmed.is_(False),)),
             )
             .values(last_login_at=now, first_login_at=first)
         )

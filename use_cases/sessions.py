@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from records.accounts import AccountRecords, User
+from records.accounts import AccountRecords, Credentials, User
 from records.links import Links, NewLink
 from records.session_lists import SessionRow, session_id
 from use_cases.account_errors import (
@@ -116,8 +116,8 @@ class SessionUseCases:
                 raise SecondFactorNeeded(await self._new_ticket(known.user))
             if not await self._second_factor.takes(known, code):
                 raise BadLogin("the code is wrong, or was used before")
-        checked = better or known.password_hash
-        return await self._begin(known.user, checked, address, device, user_agent)
+        checked = known._replace(password_hash=better or known.password_hash)
+        return await self._begin(checked, address, device, user_agent)
 
     async def finish_log_in(
         self,
@@ -144,7 +144,7 @@ class SessionUseCases:
             await self._throttle.guess(known.user.email, address, device)
         if known.totp_confirmed and not await self._second_factor.takes(known, code):
             raise BadLogin("the code is wrong, or was used before")
-        return await self._begin(known.user, known.password_hash, address, device, user_agent)
+        return await self._begin(known, address, device, user_agent)
 
     async def confirm(self, secret: str, password: str, code: str) -> None:
         """Confirm a session: its person has just given the password and, if there is a second factor, a code.
@@ -160,8 +160,12 @@ class SessionUseCases:
         session = await self._records.session(hash_of(secret), self._clock())
         if session is None:
             raise NotFound("session")
-        await self._check_again(session.user.user_id, password, code)
-        await self._records.confirmations.add(hash_of(secret), self._clock())
+        user_id = session.user.user_id
+        with_code = await self._check_again(user_id, password, code)
+        if not await self._records.confirmations.add(
+            hash_of(secret), user_id, self._clock(), with_code=with_code
+        ):
+            raise WrongFields(Fault("code", "missing", "is missing"))
 
     async def end(self, secret: str) -> None:
         """Log out: end the session."""
@@ -194,7 +198,8 @@ class SessionUseCases:
         await self._records.end_sessions(user_id)
         note("log_in", "ended", about=user_id)
 
-    async def _check_again(self, user_id: str, password: str, code: str) -> None:
+    async def _check_again(self, user_id: str, password: str, code: str) -> bool:
+        """Check the password and, if there is a second factor, a code. Returns whether there is one."""
         known = await self._records.by_id(user_id, self._clock())
         if known is None:
             raise NotFound("user")
@@ -212,6 +217,7 @@ class SessionUseCases:
         # Not after the password alone: whoever knows it could then guess codes without a wait.
         await self._throttle.was_right(known.user.email)
         note("password", "confirmed", user_id)
+        return known.totp_confirmed
 
     async def _new_ticket(self, user: User) -> str:
         ticket, now = new_secret(), self._clock()
@@ -221,13 +227,10 @@ class SessionUseCases:
         return ticket
 
     async def _begin(
-        self,
-        user: User,
-        password_hash: str | None,
-        address: str,
-        device: str | None,
-        user_agent: str,
+        self, known: Credentials, address: str, device: str | None, user_agent: str
     ) -> Session:
+        """Begin a session after these credentials were checked, with a code if they have a second factor."""
+        user = known.user
         secret, now = new_secret(), self._clock()
         lasts = lifetime(user).whole
         browser, network = browser_name(user_agent), shortened(address)
@@ -238,7 +241,8 @@ class SessionUseCases:
             now + lasts,
             browser,
             network,
-            password_hash=password_hash,
+            password_hash=known.password_hash,
+            with_code=known.totp_confirmed,
         ):
             raise BadLogin("e-mail or password is wrong")  # removed or changed a moment ago
         await self._throttle.was_right(user.email, address, device)

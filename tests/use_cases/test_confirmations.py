@@ -3,8 +3,9 @@
 import pytest
 
 from tests.use_cases.conftest import ADDRESS, EMAIL, PASSWORD, AccountsEnv
-from tests.use_cases.test_second_factor import enrolled
-from use_cases.account_errors import NotFound, Throttled, WrongFields
+from tests.use_cases.test_second_factor import Phone, enrolled
+from use_cases.account_errors import BadLogin, NotFound, Throttled, WrongFields
+from use_cases.passwords import Passwords
 
 
 async def is_asked(env: AccountsEnv, secret: str) -> bool:
@@ -68,6 +69,39 @@ async def test_guesses_become_slow(env: AccountsEnv) -> None:
     with pytest.raises(Throttled):
         await sessions.confirm(secret, PASSWORD, "")
     await sessions.log_in(EMAIL, PASSWORD, ADDRESS)  # and they do not keep the owner out elsewhere
+
+
+@pytest.mark.parametrize("change", ["log_in", "confirm"])
+async def test_a_factor_set_up_during_the_check_of_a_password_is_asked_for(
+    env: AccountsEnv, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """Who knows only the password is not confirmed by a check that began before the owner's factor was in force."""
+    user_id = await env.add_user()
+    sessions, factor = env.accounts.sessions, env.accounts.second_factor
+    own, thief = [(await sessions.log_in(EMAIL, PASSWORD, ADDRESS)).secret for _ in range(2)]
+    phone = Phone(env, (await factor.enrol(user_id, own)).uri)
+    check = Passwords.check
+
+    async def slow_check(self: Passwords, *given: str | None) -> tuple[bool, str | None]:
+        checked = await check(self, *given)  # type: ignore[arg-type]
+        monkeypatch.setattr(Passwords, "check", check)
+        await factor.confirm(user_id, phone.code(), own)
+        return checked
+
+    monkeypatch.setattr(Passwords, "check", slow_check)
+    if change == "log_in":
+        with pytest.raises(BadLogin):
+            await sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+    else:
+        with pytest.raises(WrongFields, match="code"):
+            await sessions.confirm(thief, PASSWORD, "")
+    assert (await factor.status(user_id)).on
+    assert await is_asked(env, thief)
+    assert not await is_asked(env, own)
+    assert len(await sessions.of(user_id)) == 2
+    env.clock.forward(seconds=30)
+    await sessions.confirm(thief, PASSWORD, phone.code())
+    assert not await is_asked(env, thief), "the code is enough"
 
 
 async def test_a_session_of_an_older_release_is_asked(env: AccountsEnv) -> None:

@@ -24,7 +24,7 @@ from domain.orders.lifecycle import fold
 from domain.orders.order import Order, Status
 from records.database import Database
 from records.migrate import migrate
-from records.orders import Orders
+from records.orders import Orders, StoredOrder
 from records.partners import Partner, Partners
 from records.tables import orders
 from settings import Settings
@@ -224,20 +224,23 @@ class Surroundings:
 
         await eventually(there)
 
-    async def check_records(self, life: Life) -> None:
-        """The records hold an order whole, as its workflow has it: state, and an event for each version."""
-        order = await life.order()
+    async def check_records(self, life: Life) -> Snapshot:
+        """The records hold an order whole, as its workflow has it: state, and an event for each version.
 
-        async def caught_up() -> bool:
+        Returns what the workflow has.
+        """
+        held = await life.snapshot()
+        order = held.order
+
+        async def caught_up() -> StoredOrder | None:
             stored = await self.orders.get(life.sp_id)
-            return stored is not None and stored.order.version == order.version
+            return stored if stored and stored.order.version == order.version else None
 
-        await eventually(caught_up)
-        stored = await self.orders.get(life.sp_id)
-        assert stored is not None
+        stored: StoredOrder = await eventually(caught_up)
         assert stored.order == order
         assert [e.seq for e in stored.events] == list(range(1, order.version + 1))
         assert fold(order.intake, stored.events) == order
+        return held
 
     def requests(self) -> list[str]:
         """The keys of the shipping requests that the warehouse has."""

@@ -135,8 +135,7 @@ async def test_an_order_that_was_nearly_accepted_and_then_cancelled(tmp_path: Pa
             with pytest.raises(WorkflowUpdateFailedError):
                 await asked
             await life.handle.result()
-            await around.check_records(life)
-            held = await life.snapshot()
+            held = await around.check_records(life)
             await eventually(lambda: told[-1].version == held.order.version)
         assert "accepted" not in [each.event.type for each in held.events]
         check(told, held.events, lambda events: fold(held.order.intake, events).status)

@@ -163,8 +163,7 @@ async def begin_as(source: Life, life: Life) -> None:
     """Begin an order as another one is now."""
     around: Surroundings = source.lives  # type: ignore[assignment]
     await around.reaches(source, Status.UNDER_REVIEW)
-    await around.check_records(source)
-    held = await source.snapshot()
+    held = await around.check_records(source)
     order = held.order.replace(intake=renumbered(held.order.intake, life.sp_id))
     carried = Carried(order=order, events=held.events, unsaved=held.events, outbox=(), answered={})
     await revive_order(around.client, carried, DESK)
@@ -175,10 +174,10 @@ async def check_order(around: Surroundings, life: Life) -> None:
     result = await asyncio.wait_for(life.handle.result(), WAIT_LIMIT)
     name = life.sp_id.removeprefix("SP-").rpartition("-")[0]
     assert result["status"] == ENDINGS[name].status, life.sp_id
-    await around.check_records(life)
+    held = await around.check_records(life)
     stored = await around.orders.get(life.sp_id)
     assert stored is not None
-    assert stored.events == (await life.snapshot()).events
+    assert stored.events == held.events
 
 
 async def settlement(office: SettlementOffice, month: Month) -> Course:

@@ -57,8 +57,7 @@ async def new(around: Surroundings, sp_id: str) -> tuple[Life, Snapshot]:
     life = await around.place(sp_id)
     await around.reaches(life, Status.NEW)
     await around.notified(life)
-    await around.check_records(life)
-    return life, await life.snapshot()
+    return life, await around.check_records(life)
 
 
 async def is_closed_as(life: Life, status: WorkflowExecutionStatus) -> bool:

@@ -58,6 +58,7 @@ _FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--enable-zero-copy",  # without it each part of a page is copied once more after it has been drawn
     "--js-flags=--no-opt,--no-maglev",  # axe-core runs so briefly that optimized code comes too late
 ]
 _IDLE, _ALIKE = 8, 2  # windows kept for the next test, all and of one look; each has its process

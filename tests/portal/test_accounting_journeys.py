@@ -14,7 +14,7 @@ from sqlalchemy import update
 
 from records.tables import settlements
 from tests.portal.kept import kept_completed, kept_settlement
-from tests.portal.portal import Portal, axe, fits, follow, press
+from tests.portal.portal import Device, Portal, axe, fits, follow, press
 from tests.portal.test_settlements_journeys import fetched, issued, settled
 from tests.support.needs import require
 from tests.support.settlements import OCTOBER
@@ -191,8 +191,9 @@ async def test_what_is_to_be_done_comes_first_and_a_month_adds_up(portal: Portal
     payer, to_pay = await waiting(portal)
     invoice = {"invoice_number": "R-9", "invoice_date": today()}
     await payer.post(to_pay, "make-invoice", invoice)
-    for device in ("desktop", "phone"):
-        office = await portal.page("accounting", device=device)  # type: ignore[arg-type]
+    devices: tuple[Device, ...] = ("desktop", "phone")
+    for device in devices:
+        office = await portal.page("accounting", device=device)
         await office.goto("/accounting")
         for heading, number in (
             ("Rechnungen zum Entscheiden", held),
@@ -203,12 +204,12 @@ async def test_what_is_to_be_done_comes_first_and_a_month_adds_up(portal: Portal
             await expect(section.get_by_role("link", name=number)).to_be_visible()
         held_list = office.get_by_role("region", name=re.compile("Überfällige Rechnungen"))
         await expect(held_list.get_by_role("link", name=held)).to_have_count(0)
-        await axe(office)
         await fits(office)
+    await axe(office)
     await portal.site.accounting.post(f"{API}/settlements/{to_pay}/approve", json={})
     month = seen["month"]
-    for device in ("desktop", "phone"):
-        office = await portal.page("accounting", device=device)  # type: ignore[arg-type]
+    for device in devices:
+        office = await portal.page("accounting", device=device)
         await office.goto("/accounting")
         await follow(office.locator(f'a[href$="/accounting/month?month={month}"]'))
         partners = office.get_by_role("table", name="Nach Servicepartner")
@@ -219,12 +220,12 @@ async def test_what_is_to_be_done_comes_first_and_a_month_adds_up(portal: Portal
         decided = decisions.get_by_role("row").filter(has_text=to_pay)
         await expect(decided).to_contain_text("Rechnung zur Zahlung freigegeben")
         await expect(decided).to_contain_text("(Buchhaltung)")
-        await axe(office)
         await fits(office)
-        archive = await fetched(portal, office, f"/accounting/papers.zip?month={month}")
-        with zipfile.ZipFile(io.BytesIO(archive.content)) as files:
-            assert f"{held}/{held}-invoice.pdf" in files.namelist()
-        lines = await fetched(portal, office, f"/accounting/lines.csv?month={month}")
-        assert to_pay in lines.text
+    await axe(office)
+    archive = await fetched(portal, office, f"/accounting/papers.zip?month={month}")
+    with zipfile.ZipFile(io.BytesIO(archive.content)) as files:
+        assert f"{held}/{held}-invoice.pdf" in files.namelist()
+    lines = await fetched(portal, office, f"/accounting/lines.csv?month={month}")
+    assert to_pay in lines.text
     for path in ("/accounting/month?month=x", "/accounting/papers.zip?month="):
         assert (await fetched(portal, office, path)).status_code == 422

@@ -10,6 +10,7 @@ from tests.portal.kept import appointed, kept
 from tests.portal.portal import Portal, axe, fits, follow
 from tests.portal.test_orders_pages import operations, partner
 from tests.portal.visitor import Visitor, visitor
+from tests.support.builders import TRANSMITTED
 from tests.web.begun import agreed_steps, begun
 from use_cases.customer_links import CustomerLinkUseCases
 
@@ -46,7 +47,7 @@ async def test_a_wish_is_on_the_overview_and_the_order_until_it_is_settled(
 async def test_operations_revoke_the_links_of_a_customer(
     portal: Portal, partner: Visitor, operations: Visitor
 ) -> None:
-    sp_id = await portal.site.new()
+    sp_id = await kept(portal.site, *TRANSMITTED)
     desk: CustomerLinkUseCases = portal.site.app.state.customer_links
     secret = await desk.issue(sp_id)
     assert "customer-links" not in (await partner.get(f"/orders/{sp_id}")).text

@@ -30,12 +30,9 @@ async def first_used_long_ago(portal: Portal, login: Login) -> None:
         await connection.execute(changed)
 
 
-@pytest.mark.parametrize(("javascript", "device"), [(True, "desktop"), (False, "phone")])
-async def test_a_new_token_asks_for_the_password_again(
-    portal: Portal, javascript: bool, device: str
-) -> None:
+async def test_a_new_token_asks_for_the_password_again(portal: Portal) -> None:
     login = await portal.new_login("operations")
-    page = await portal.page(login=login, javascript=javascript, device=device)  # type: ignore[arg-type]
+    page = await portal.page(login=login, device="phone")
     await page.goto("/staff/partners/elektro-huber")
     await confirmed_long_ago(portal, login)
     name = f"Planung von {login.user_id}"
@@ -47,16 +44,13 @@ async def test_a_new_token_asks_for_the_password_again(
     await page.get_by_text("Was gesendet wird").click()
     await expect(page.locator("main dd").first).to_have_text(name)
     await fits(page)
-    if javascript:
-        await axe(page)
     await page.get_by_label("Ihr Passwort").fill("not this one")
     await follow(page.get_by_role("button", name="Bestätigen"))
     await expect(page.locator("#confirm_password-error")).to_have_text(
         "Das ist nicht Ihr Passwort."
     )
     await fits(page)
-    if javascript:
-        await axe(page)
+    await axe(page)
     await page.get_by_label("Ihr Passwort").fill(PASSWORD)
     await follow(page.get_by_role("button", name="Bestätigen"))
     await expect(page.get_by_text(re.compile("cmi_[A-Za-z0-9_-]{43}"))).to_be_visible()
@@ -75,12 +69,9 @@ async def test_what_asks_can_be_left(portal: Portal) -> None:
     await expect(page.get_by_role("button", name="Zweiten Faktor einrichten")).to_be_visible()
 
 
-@pytest.mark.parametrize(("javascript", "device"), [(True, "phone"), (False, "desktop")])
-async def test_after_the_grace_the_second_factor_comes_first(
-    portal: Portal, javascript: bool, device: str
-) -> None:
+async def test_after_the_grace_the_second_factor_comes_first(portal: Portal) -> None:
     login = await portal.new_login("accounting")
-    page = await portal.page(login=login, javascript=javascript, device=device)  # type: ignore[arg-type]
+    page = await portal.page(login=login, device="phone")
     await page.goto("/accounting")
     await expect(page.locator("p.notice").first).to_contain_text("braucht einen zweiten Faktor")
     await fits(page)
@@ -90,8 +81,7 @@ async def test_after_the_grace_the_second_factor_comes_first(
     await expect(page.get_by_role("heading", level=1)).to_have_text("Zweiter Faktor nötig")
     await expect(page.get_by_role("navigation")).to_have_count(0)
     await fits(page)
-    if javascript:
-        await axe(page)
+    await axe(page)
     await page.get_by_label("Italiano").check()
     await follow(page.get_by_role("button", name="Sprache ändern"))
     await expect(page.get_by_role("heading", level=1)).to_have_text("Secondo fattore necessario")

@@ -7,9 +7,10 @@ import httpx
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.portal.kept import kept
 from tests.portal.line import line_to
 from tests.portal.portal import PASSWORD, Portal, axe, fits, follow
-from tests.support.builders import ACCEPTED
+from tests.support.builders import ACCEPTED, TRANSMITTED
 from tests.support.limits import WAIT_LIMIT
 from tests.web.begun import begun
 from tests.web.site import API
@@ -51,7 +52,7 @@ async def _accepted(portal: Portal, name: str) -> str:
 
 async def test_what_is_typed_without_a_connection_is_sent_later(portal: Portal) -> None:
     sp_id = await _accepted(portal, "Im Keller")
-    other = await portal.site.new()
+    other = await kept(portal.site, *TRANSMITTED)
     async with line_to(portal.site.address) as line:
         page = await portal.page("partner", device="phone", keeps=True, address=line.address)
         await _kept(page, "/")
@@ -163,7 +164,7 @@ async def test_nobody_sends_or_reads_what_another_person_left_on_the_phone(porta
 
 
 async def test_the_server_takes_no_kept_form_of_another_person(portal: Portal) -> None:
-    sp_id = await portal.site.new()
+    sp_id = await begun(portal.site, *TRANSMITTED)
     mine, theirs = await portal.login("partner"), await portal.login("partner", "fr")
     state = portal.site.app.state
     session = await state.accounts.sessions.log_in(mine.email, PASSWORD, "2001:db8::7")
@@ -201,7 +202,7 @@ async def test_the_server_takes_no_kept_form_of_another_person(portal: Portal) -
 
 
 async def test_a_refusal_is_shown_with_what_was_typed(portal: Portal) -> None:
-    sp_id = await portal.site.new(name="Zu spät")
+    sp_id = await begun(portal.site, *TRANSMITTED, name="Zu spät")
     async with line_to(portal.site.address) as line:
         page = await portal.page("partner", device="phone", keeps=True, address=line.address)
         await _kept(page, f"/orders/{sp_id}")

@@ -33,10 +33,10 @@ async def log_in(page: Page, email: str) -> None:
     await follow(page.get_by_role("button", name="Anmelden"))
 
 
-@pytest.mark.parametrize("javascript", [True, False])
-async def test_the_session_ran_out_in_the_middle(portal: Portal, javascript: bool) -> None:
+async def test_the_session_ran_out_in_the_middle(portal: Portal) -> None:
+    """Without JavaScript: tests/portal/test_orders_journeys.py."""
     login = await portal.new_login("partner")
-    page = await portal.page(login=login, javascript=javascript, device="phone")
+    page = await portal.page(login=login, device="phone")
     await page.goto("/account")
     await end_sessions(portal, login)
     await type_in(page)
@@ -49,8 +49,7 @@ async def test_the_session_ran_out_in_the_middle(portal: Portal, javascript: boo
     await expect(page.get_by_text(f"Es wird als {login.name} gesendet.")).to_be_visible()
     await page.get_by_text("Was gesendet wird").click()
     await expect(page.locator("main dd")).to_have_text(["it"])
-    if javascript:
-        await axe(page)
+    await axe(page)
     await fits(page)
     await follow(page.get_by_role("button", name="Jetzt senden"))
     assert urlsplit(page.url).path == "/account"

@@ -8,8 +8,7 @@ from tests.portal.portal import PASSWORD, Device, Portal, axe, fits, follow
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-@pytest.mark.parametrize("device", ["desktop", "phone"])
-@pytest.mark.parametrize("javascript", [True, False])
+@pytest.mark.parametrize(("device", "javascript"), [("desktop", True), ("phone", False)])
 async def test_log_in_and_back_and_out(portal: Portal, device: Device, javascript: bool) -> None:
     login = await portal.login("partner")
     page = await portal.page(device=device, javascript=javascript)
@@ -29,8 +28,10 @@ async def test_log_in_and_back_and_out(portal: Portal, device: Device, javascrip
 
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_nobody_is_kept_out(portal: Portal, language: Language) -> None:
-    for device, dark in (("desktop", False), ("phone", True)):
-        page = await portal.page(language=language, dark=dark, device=device)  # type: ignore[arg-type]
+    pages = [await portal.page(language=language, dark=True, device="phone")]
+    if language == "de":  # the other languages differ in how long the words are
+        pages.append(await portal.page())
+    for page in pages:
         for path in ("/login", "/reset", "/reset/nothing"):
             await page.goto(path)
             assert await page.locator("html").get_attribute("lang") == language

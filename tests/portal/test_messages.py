@@ -12,6 +12,7 @@ from tests.portal.kept import kept
 from tests.portal.portal import PARTNER, Portal, axe, fits, press
 from tests.portal.visitor import Visitor, visitor
 from tests.support.builders import TRANSMITTED
+from tests.web.begun import begun
 from tests.web.site import API
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -25,10 +26,10 @@ async def picture(page: object, name: str) -> None:
         await page.screenshot(path=f"{folder}/{name}.png", full_page=True)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("javascript", [True, False])
-async def test_a_question_from_the_phone_and_its_answer(portal: Portal, javascript: bool) -> None:
-    sp_id = await portal.site.new(name="Fragende Kundin")
-    phone = await portal.page("partner", device="phone", javascript=javascript)
+async def test_a_question_from_the_phone_and_its_answer(portal: Portal) -> None:
+    """No script has a part in it; those who send the forms of the tests below by HTTP have none."""
+    sp_id = await begun(portal.site, *TRANSMITTED, name="Fragende Kundin")
+    phone = await portal.page("partner", device="phone")
     await phone.goto(f"/orders/{sp_id}")
     box = phone.get_by_label("Nachricht an das Servicepartner-Team")
     await box.fill("Ist der Lift breit genug?\nEr misst 60 cm.")
@@ -39,7 +40,7 @@ async def test_a_question_from_the_phone_and_its_answer(portal: Portal, javascri
     await expect(thread).to_contain_text("Er misst 60 cm.")
     await fits(phone)
 
-    desk = await portal.page("operations", javascript=javascript)
+    desk = await portal.page("operations")
     await desk.goto("/staff")
     row = desk.locator("tr").filter(has_text=sp_id).filter(has_text="Lift")
     await expect(row).to_contain_text("Elektro Huber AG")
@@ -54,9 +55,8 @@ async def test_a_question_from_the_phone_and_its_answer(portal: Portal, javascri
     await desk.get_by_label("Nachricht an Elektro Huber AG").fill("Ja, er misst 65 cm.")
     await press(desk, "Nachricht senden")
     await expect(desk.locator("#messages .waits")).to_have_count(0)
-    if javascript:
-        await axe(desk)
-        await picture(desk, "messages-desk")
+    await axe(desk)
+    await picture(desk, "messages-desk")
     await desk.goto("/staff")
     await expect(desk.locator("tr").filter(has_text=sp_id).filter(has_text="Lift")).to_have_count(0)
 
@@ -64,9 +64,8 @@ async def test_a_question_from_the_phone_and_its_answer(portal: Portal, javascri
     await fits(phone)
     news = phone.locator("#news .job").filter(has_text=sp_id)
     await expect(news).to_contain_text("1 neue Nachricht")
-    if javascript:
-        await axe(phone)
-        await picture(phone, "messages-overview")
+    await axe(phone)
+    await picture(phone, "messages-overview")
     await phone.goto(f"/orders?q={sp_id[:-1]}")
     await expect(phone.locator(".job").filter(has_text=sp_id)).to_contain_text("1 neue Nachricht")
     await phone.goto("/")
@@ -76,9 +75,8 @@ async def test_a_question_from_the_phone_and_its_answer(portal: Portal, javascri
     await expect(thread.nth(1).locator(".pill")).to_have_text("neu")
     assert SECRET not in await phone.content()
     await fits(phone)
-    if javascript:
-        await axe(phone)
-        await picture(phone, "messages-phone")
+    await axe(phone)
+    await picture(phone, "messages-phone")
     await phone.goto("/")
     await expect(news).to_have_count(0)
 
@@ -96,7 +94,7 @@ async def test_the_section_is_there_in_each_language(portal: Portal, language: s
 
 
 async def test_errors_name_the_field_and_keep_the_text(portal: Portal) -> None:
-    sp_id = await portal.site.new()
+    sp_id = await begun(portal.site, *TRANSMITTED)
     async with visitor(portal, "partner") as partner, visitor(portal, "operations") as staff:
         await partner.get(f"/orders/{sp_id}")
         answer = await partner.post(f"/orders/{sp_id}/messages", {"message.text": "  "})
@@ -119,7 +117,7 @@ async def test_errors_name_the_field_and_keep_the_text(portal: Portal) -> None:
 
 
 async def test_the_same_form_twice_is_one_message(portal: Portal) -> None:
-    sp_id = await portal.site.new()
+    sp_id = await begun(portal.site, *TRANSMITTED)
     async with visitor(portal, "partner") as partner:
         await partner.get(f"/orders/{sp_id}")
         form = {"message.text": "Doppelt getippt", "request_id": "A" * 22}
@@ -131,7 +129,7 @@ async def test_the_same_form_twice_is_one_message(portal: Portal) -> None:
 
 
 async def test_what_needs_no_answer_waits_no_longer(portal: Portal) -> None:
-    sp_id = await portal.site.new()
+    sp_id = await begun(portal.site, *TRANSMITTED)
     await portal.site.post(portal.site.partner, sp_id, "messages", {"text": "Besten Dank!"})
     async with visitor(portal, "operations") as staff, visitor(portal, "accounting") as accounting:
         await staff.get("/staff/questions")
@@ -152,7 +150,7 @@ async def test_what_needs_no_answer_waits_no_longer(portal: Portal) -> None:
 
 
 async def test_an_overdue_answer_is_marked_in_the_list_and_on_the_order(portal: Portal) -> None:
-    sp_id = await portal.site.new(name="Wartende Kundin")
+    sp_id = await begun(portal.site, *TRANSMITTED, name="Wartende Kundin")
     await portal.site.post(portal.site.partner, sp_id, "messages", {"text": "Lift?"})
     mark = "Antwort überfällig"
     pages = (f"/orders?partner_id={PARTNER}&q=Wartende", f"/orders/{sp_id}")
@@ -179,13 +177,17 @@ async def test_an_overdue_answer_is_marked_in_the_list_and_on_the_order(portal: 
         assert await marked(staff) == [False, False]
 
 
-async def test_a_long_thread_begins_with_its_last_messages(portal: Portal) -> None:
-    sp_id = await portal.site.new()
-    for n in range(23):
+async def test_a_long_thread_begins_with_its_last_messages(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.portal.orders.messages.SHOWN", 2)
+    sp_id = await begun(portal.site, *TRANSMITTED)
+    for n in range(5):
         await portal.site.post(portal.site.partner, sp_id, "messages", {"text": f"Nummer {n}."})
     async with visitor(portal, "partner") as partner:
         await partner.get(f"/orders/{sp_id}")
         assert "3 frühere Nachrichten anzeigen" in partner.text
         assert "Nummer 2." not in partner.text
+        assert "Nummer 3." in partner.text
         await partner.get(f"/orders/{sp_id}?messages=all")
         assert "Nummer 2." in partner.text

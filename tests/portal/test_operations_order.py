@@ -11,6 +11,8 @@ from tests.portal.bad_day import LATE, bad_day, partner
 from tests.portal.portal import Portal, axe, fits, follow, press
 from tests.portal.visitor import visitor
 from tests.server.surroundings import eventually
+from tests.support.builders import TRANSMITTED
+from tests.web.begun import begun
 from tests.web.site import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -49,7 +51,7 @@ async def test_the_partner_comes_first_and_its_actions_last(portal: Portal) -> N
 
 
 async def test_each_action_of_the_partner_says_for_whom_it_is(portal: Portal) -> None:
-    site, sp_id = portal.site, await portal.site.new()
+    site, sp_id = portal.site, await begun(portal.site, *TRANSMITTED)
     page = await portal.page("operations")
     await page.goto(f"/orders/{sp_id}")
     await page.get_by_text("Aktionen des Servicepartners zeigen").click()
@@ -72,7 +74,7 @@ async def test_each_action_of_the_partner_says_for_whom_it_is(portal: Portal) ->
 
 
 async def test_a_partner_and_accounting_see_none_of_it(portal: Portal) -> None:
-    sp_id = await portal.site.new()
+    sp_id = await begun(portal.site, *TRANSMITTED)
     for role in ("partner", "accounting"):
         async with visitor(portal, role) as one:  # type: ignore[arg-type]
             await one.get(f"/orders/{sp_id}")
@@ -103,7 +105,7 @@ async def test_who_was_told_what(portal: Portal, language: Language) -> None:
 
 
 async def test_the_link_leads_to_the_current_details(portal: Portal) -> None:
-    sp_id = await portal.site.new()
+    sp_id = await begun(portal.site, *TRANSMITTED)
     client = portal.site.around.client
     run = (await client.get_workflow_handle(sp_id).describe()).run_id
     async with visitor(portal, "operations") as one:
@@ -119,7 +121,7 @@ async def test_the_link_leads_to_the_current_details(portal: Portal) -> None:
 
 
 async def test_another_partner_is_chosen_from_what_operations_can_do(portal: Portal) -> None:
-    site, sp_id = portal.site, await portal.site.new()
+    site, sp_id = portal.site, await begun(portal.site, *TRANSMITTED)
     page = await portal.page("operations", device="phone", javascript=False)
     await page.goto(f"/orders/{sp_id}")
     own = page.get_by_role("region", name="Was Sie tun können")

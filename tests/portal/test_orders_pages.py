@@ -13,7 +13,14 @@ import pytest_asyncio
 from tests.portal.kept import kept
 from tests.portal.portal import Portal, usual_day
 from tests.portal.visitor import Visitor, visitor
-from tests.support.builders import COMPLETED, GOODS_THERE, MONDAY, REQUIREMENTS_MET
+from tests.support.builders import (
+    ACCEPTED,
+    COMPLETED,
+    GOODS_THERE,
+    MONDAY,
+    REQUIREMENTS_MET,
+    TRANSMITTED,
+)
 from tests.web.begun import agreed_steps, begun
 from tests.web.firms import firm
 from tests.web.site import PATH, agreed
@@ -82,9 +89,10 @@ async def test_the_overview_shows_the_sections_and_what_is_in_them(portal: Porta
     async with visitor(portal, "partner", partner_id=fresh.partner_id) as one:
         await one.get("/")
         assert "Es ist alles erledigt." in one.text
-        new = [await site.new(partner_id=fresh.partner_id, name=f"Kundin {n}") for n in range(2)]
-        accepted = new.pop()
-        await site.do(fresh.http, accepted, "accept")
+        new, accepted = [
+            await kept(site, *steps, partner_id=fresh.partner_id, name=f"Kundin {n}")
+            for n, steps in enumerate((TRANSMITTED, ACCEPTED))
+        ]
         answer = await one.get("/")
         heads = re.findall(r'<h2 id="head-\w+">([^<]+) <span class="count">(\d+)', answer.text)
         # By the time of day the deadlines are today or later.
@@ -95,7 +103,7 @@ async def test_the_overview_shows_the_sections_and_what_is_in_them(portal: Porta
             "Ausführung bestätigen",
         ]
         assert sum(int(number) for _, number in heads) == 2
-        assert f'formaction="/orders/{new[0]}/accept"' in answer.text
+        assert f'formaction="/orders/{new}/accept"' in answer.text
         assert f'href="/orders/{accepted}#requirements"' in answer.text
         assert "Kundin 0" in one.text
         assert "bis " in one.text
@@ -121,7 +129,7 @@ async def test_lists_are_searched_filtered_and_paged(
     portal: Portal, partner: Visitor, operations: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("web.portal.orders.listing.PER_PAGE", 2)
-    sp_ids = [await portal.site.new(name=f"Gerold Findmich {n}") for n in range(3)]
+    sp_ids = [await kept(portal.site, *TRANSMITTED, name=f"Gerold Findmich {n}") for n in range(3)]
     for one in (partner, operations):
         answer = await one.get("/orders?q=FINDMICH&status=new")
         assert "3 Aufträge" in one.text
@@ -138,7 +146,7 @@ async def test_lists_are_searched_filtered_and_paged(
 
 
 async def test_who_searches_an_sp_id_is_led_to_the_order(portal: Portal, partner: Visitor) -> None:
-    sp_id = await portal.site.new()
+    sp_id = await kept(portal.site, *TRANSMITTED)
     answer = await partner.get(f"/orders?q={sp_id.lower()}")
     assert answer.headers["Location"] == f"/orders/{sp_id}"
 
@@ -172,8 +180,8 @@ async def test_several_orders_are_accepted_and_who_was_refused_is_named(
     portal: Portal, partner: Visitor
 ) -> None:
     site = portal.site
-    sp_ids = [await site.new() for _ in range(3)]
-    foreign = await site.new(partner_id=OTHER)
+    sp_ids = [await begun(site, *TRANSMITTED) for _ in range(3)]
+    foreign = await kept(site, *TRANSMITTED, partner_id=OTHER)
     await site.do(site.operations, sp_ids[2], "cancel", {"reason": "verzichtet"})
     sent = {"which": "ticked", "sp_id": [*sp_ids, foreign, "<i>x"]}
     answer = await partner.post("/several/accept", sent)
@@ -190,8 +198,8 @@ async def test_several_orders_are_accepted_and_who_was_refused_is_named(
 
 
 async def test_all_that_were_shown_are_accepted(portal: Portal, partner: Visitor) -> None:
-    sp_ids = [await portal.site.new() for _ in range(2)]
-    later = await portal.site.new()
+    sp_ids = [await begun(portal.site, *TRANSMITTED) for _ in range(2)]
+    later = await begun(portal.site, *TRANSMITTED)
     await partner.post("/several/accept", {"which": "all", "shown": sp_ids, "sp_id": later})
     assert [await status(portal, sp_id) for sp_id in (*sp_ids, later)] == [
         "check_requirements",
@@ -233,7 +241,7 @@ async def test_several_executions_are_confirmed_on_one_day(
 async def test_the_page_says_why_something_is_not_possible_now(
     portal: Portal, partner: Visitor
 ) -> None:
-    sp_id = await portal.site.new()
+    sp_id = await kept(portal.site, *TRANSMITTED)
     await partner.get(f"/orders/{sp_id}")
     assert "Kundentermin setzen Ein Termin darf erst vereinbart werden, wenn" in partner.text
     assert "Arbeitstag" in partner.text
@@ -241,7 +249,7 @@ async def test_the_page_says_why_something_is_not_possible_now(
 
 
 async def test_an_order_of_another_partner_is_none(portal: Portal, partner: Visitor) -> None:
-    foreign = await portal.site.new(partner_id=OTHER)
+    foreign = await kept(portal.site, *TRANSMITTED, partner_id=OTHER)
     for sp_id in (foreign, "SP-none", "SP%20%3Ci%3E", "%00"):
         answer = await partner.get(f"/orders/{sp_id}")
         assert answer.status_code == 404, sp_id
@@ -251,11 +259,11 @@ async def test_an_order_of_another_partner_is_none(portal: Portal, partner: Visi
             assert answer.status_code in (403, 404), (sp_id, form)
         assert (await partner.get(f"/orders/{sp_id}/appointment.ics")).status_code == 404
     happened = set(await events(portal, foreign))
-    assert happened <= {"placed", "transmission_started", "transmitted", "partner_notified"}
+    assert happened == {"placed", "transmission_started", "transmitted", "partner_notified"}
 
 
 async def test_a_form_does_once_what_it_says(portal: Portal, partner: Visitor) -> None:
-    sp_id = await portal.site.new()
+    sp_id = await begun(portal.site, *TRANSMITTED)
     for _ in range(2):  # a double click
         answer = await partner.post(f"/orders/{sp_id}/accept", {})
         assert answer.status_code == 303
@@ -274,7 +282,7 @@ async def test_a_form_does_once_what_it_says(portal: Portal, partner: Visitor) -
 async def test_a_form_that_none_of_our_pages_sent_does_nothing(
     portal: Portal, partner: Visitor
 ) -> None:
-    sp_id = await portal.site.new()
+    sp_id = await begun(portal.site, *TRANSMITTED)
     partner.http.cookies.delete("cmi_form")
     for path in (f"/orders/{sp_id}/accept", "/several/accept"):
         answer = await partner.http.post(
@@ -309,15 +317,14 @@ async def test_what_was_typed_stays_where_something_is_wrong(
 async def test_what_is_wrong_is_said_when_the_form_has_gone_from_the_page(
     portal: Portal, partner: Visitor
 ) -> None:
-    sp_id = await portal.site.new()
+    sp_id = await begun(portal.site, *TRANSMITTED)
     answer = await partner.post(f"/orders/{sp_id}/execution", {"execution.executed_on": "x"})
     assert answer.status_code == 422
     assert re.search(r'<p class="error" role="alert">[^<]+</p>', answer.text)
 
 
 async def test_a_no_in_the_checklist_asks_for_a_rejection(portal: Portal, partner: Visitor) -> None:
-    sp_id = await portal.site.new()
-    await portal.site.do(portal.site.partner, sp_id, "accept")
+    sp_id = await begun(portal.site, *ACCEPTED)
     answers = {
         "requirements.checklist.connections": "yes",
         "requirements.checklist.space": "no",
@@ -354,7 +361,7 @@ async def test_other_reasons_need_a_text(portal: Portal, partner: Visitor) -> No
 async def test_two_people_on_one_order(
     portal: Portal, partner: Visitor, operations: Visitor
 ) -> None:
-    sp_id = await portal.site.new()
+    sp_id = await begun(portal.site, *TRANSMITTED)
     await operations.post(f"/orders/{sp_id}/accept", {})
     answer = await partner.post(f"/orders/{sp_id}/accept", {}, request_id="B" * 22)
     assert answer.status_code == 409
@@ -368,10 +375,10 @@ async def test_two_people_on_one_order(
 async def test_the_calendar_file_is_there_while_an_appointment_stands(
     portal: Portal, partner: Visitor
 ) -> None:
-    site, sp_id = portal.site, await portal.site.new()
+    site, sp_id = portal.site, await begun(portal.site, *GOODS_THERE)
     path = f"/orders/{sp_id}/appointment.ics"
     assert (await partner.get(path)).status_code == 404
-    await site.brought(sp_id, "confirm_execution")
+    await site.do(site.partner, sp_id, "appointment", agreed())
     assert path in (await partner.get(f"/orders/{sp_id}")).text
     answer = await partner.get(path)
     assert answer.headers["Content-Type"].startswith("text/calendar; charset=utf-8")
@@ -388,8 +395,7 @@ async def test_the_calendar_file_is_there_while_an_appointment_stands(
 async def test_while_temporal_is_away_nothing_that_was_typed_is_lost(
     portal: Portal, partner: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sp_ids = [await portal.site.new() for _ in range(2)]
-    await portal.site.do(portal.site.partner, sp_ids[0], "accept")
+    sp_ids = [await begun(portal.site, *steps) for steps in (ACCEPTED, TRANSMITTED)]
 
     async def away(*_: object) -> None:
         raise TemporalAway("no answer")
@@ -406,7 +412,7 @@ async def test_while_temporal_is_away_nothing_that_was_typed_is_lost(
 async def test_what_no_worker_answers_is_stored_and_the_page_says_so(
     portal: Portal, partner: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sp_ids = [await portal.site.new() for _ in range(3)]
+    sp_ids = [await begun(portal.site, *TRANSMITTED) for _ in range(3)]
     desk = portal.site.app.state.order_use_cases
 
     async def nobody(*_: object) -> None:
@@ -430,7 +436,7 @@ async def test_what_no_worker_answers_is_stored_and_the_page_says_so(
 async def test_operations_act_in_the_partners_place_and_decide(
     portal: Portal, operations: Visitor, partner: Visitor
 ) -> None:
-    sp_id = await portal.site.new()
+    sp_id = await begun(portal.site, *TRANSMITTED)
     answer = await operations.get(f"/orders/{sp_id}")
     assert f"/orders/{sp_id}/temporal" in answer.text
     await operations.post(f"/orders/{sp_id}/accept", {})
@@ -457,7 +463,7 @@ async def test_operations_act_in_the_partners_place_and_decide(
 async def test_an_order_is_handed_to_another_partner(
     portal: Portal, operations: Visitor, partner: Visitor
 ) -> None:
-    sp_id = await portal.site.new()
+    sp_id = await begun(portal.site, *TRANSMITTED)
     sent = {"reassign.partner_id": OTHER, "reassign.reason": "Ferien"}
     assert (await partner.post(f"/orders/{sp_id}/reassign", sent)).status_code == 403
     assert (await operations.post(f"/orders/{sp_id}/reassign", sent)).status_code == 303
@@ -468,7 +474,7 @@ async def test_an_order_is_handed_to_another_partner(
 
 
 async def test_accounting_looks_and_does_nothing(portal: Portal) -> None:
-    sp_id = await portal.site.new()
+    sp_id = await begun(portal.site, *TRANSMITTED)
     async with visitor(portal, "accounting") as one:
         answer = await one.get(f"/orders/{sp_id}")
         assert answer.status_code == 200

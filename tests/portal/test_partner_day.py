@@ -106,7 +106,7 @@ async def test_a_call_in_vain_takes_one_tap_and_reminds_its_caller(portal: Porta
 
 
 async def test_a_reminder_is_its_persons_own(portal: Portal) -> None:
-    sp_id = await portal.site.new()
+    sp_id = await begun(portal.site, *TRANSMITTED)
     async with visitor(portal, "partner") as one, visitor(portal, "partner", "fr") as other:
         await one.post(f"/orders/{sp_id}/reminder", {"reminder.at": "2020-01-01T10:00"})
         state = portal.site.app.state
@@ -120,7 +120,7 @@ async def test_a_reminder_is_its_persons_own(portal: Portal) -> None:
 
 
 async def test_keys_lead_through_lists_and_to_the_search(portal: Portal) -> None:
-    sp_id = await portal.site.new(name="Tasten Taster")
+    sp_id = await begun(portal.site, *TRANSMITTED, name="Tasten Taster")
     page = await portal.page("partner")
     await page.goto("/orders")
     await page.keyboard.press("?")
@@ -183,12 +183,12 @@ async def test_thirty_orders_are_five_screens_of_a_phone(portal: Portal) -> None
 
 async def test_the_overview_says_that_there_is_news(portal: Portal) -> None:
     fresh = await firm(portal.site)
-    await portal.site.new(partner_id=fresh.partner_id)
+    await begun(portal.site, *TRANSMITTED, partner_id=fresh.partner_id)
     page = await portal.page("partner", partner_id=fresh.partner_id)
     await page.goto("/")
     await page.get_by_role("link", name="Aktualisieren").focus()
     await expect(page.locator("[data-news]")).to_be_hidden()
-    await portal.site.new(partner_id=fresh.partner_id)
+    await begun(portal.site, *TRANSMITTED, partner_id=fresh.partner_id)
     await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     await expect(page.locator("[data-news]")).to_be_visible()
     await follow(page.locator("[data-news] a"))

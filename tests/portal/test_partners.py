@@ -7,7 +7,9 @@ from playwright.async_api import Page
 
 from records.partners import Partners
 from tests.activities.conftest import partner
+from tests.portal.kept import kept
 from tests.portal.portal import PASSWORD, Portal, axe, fits, follow, press
+from tests.support.builders import TRANSMITTED
 from tests.web.site import API, NO_ACCEPT, order
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -81,7 +83,7 @@ async def test_only_partners_that_get_orders_can_be_chosen_for_one(portal: Porta
     await firm(portal, "takes-orders", name="Nimmt Aufträge AG")
     await firm(portal, "is-paused", name="Pausiert AG", status="paused")
     await firm(portal, "has-ended", name="Beendet AG", status="ended")
-    sp_id = await portal.site.new()
+    sp_id = await kept(portal.site, *TRANSMITTED)
     page = await portal.page("operations")
     await page.goto(f"/orders/{sp_id}")
     choices = await page.locator("select[name='reassign.partner_id'] option").all_text_contents()

@@ -14,6 +14,7 @@ from domain.values import Language
 from tests.portal.kept import appointed, kept
 from tests.portal.portal import Portal, axe, fits
 from tests.portal.visitor import visitor
+from tests.support.builders import TRANSMITTED
 from tests.web.site import tomorrow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -34,7 +35,7 @@ async def _printed(page: Page, name: str) -> list[str]:
 
 
 async def test_a_sheet_is_one_page_in_each_language(portal: Portal) -> None:
-    sp_id = await portal.site.new(name="Frieda Blatt-Papier", note=NOTE)
+    sp_id = await kept(portal.site, *TRANSMITTED, name="Frieda Blatt-Papier", note=NOTE)
     for language in get_args(Language):
         page = await portal.page("partner", language)
         await page.goto(f"/orders/{sp_id}/sheet")

@@ -26,10 +26,9 @@ async def bad_day_data(portal_site: Site) -> None:
     await bad_day(portal_site)
 
 
-@pytest.mark.parametrize("device", ["desktop", "phone"])
-async def test_who_is_late_and_why(portal: Portal, device: str) -> None:
+async def test_who_is_late_and_why(portal: Portal) -> None:
     """Without JavaScript."""
-    page = await portal.page("operations", device=device, javascript=False)  # type: ignore[arg-type]
+    page = await portal.page("operations", device="phone", javascript=False)
     await page.goto("/")
     assert page.url.endswith("/staff")
     row = page.get_by_role("row").filter(has_text=NAMES[LATE]).first

@@ -2,15 +2,17 @@
 
 import pytest
 
+from tests.portal.kept import kept
 from tests.portal.portal import Portal
 from tests.portal.visitor import visitor
+from tests.support.builders import TRANSMITTED
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_operations_see_events_and_who_looked(portal: Portal) -> None:
     recorder = portal.site.app.state.accounts.recorder
-    sp_id = await portal.site.new()
+    sp_id = await kept(portal.site, *TRANSMITTED)
     async with visitor(portal, "partner") as partner, visitor(portal, "operations") as staff:
         assert (await partner.get("/staff/security-events")).status_code == 403
         assert (await partner.get(f"/orders/{sp_id}")).status_code == 200
@@ -27,7 +29,7 @@ async def test_operations_see_events_and_who_looked(portal: Portal) -> None:
 async def test_a_partner_s_overview_is_a_look_at_each_order_on_it(portal: Portal) -> None:
     """And operations find by the account what it looked at."""
     recorder = portal.site.app.state.accounts.recorder
-    sp_id = await portal.site.new()
+    sp_id = await kept(portal.site, *TRANSMITTED)
     async with visitor(portal, "partner") as partner, visitor(portal, "operations") as staff:
         await partner.get("/")
         shown = sp_id in partner.text

@@ -379,6 +379,7 @@ async def test_the_calendar_file_is_there_while_an_appointment_stands(
     path = f"/orders/{sp_id}/appointment.ics"
     assert (await partner.get(path)).status_code == 404
     await site.do(site.partner, sp_id, "appointment", agreed())
+    await site.reaches(sp_id, "confirm_execution")
     assert path in (await partner.get(f"/orders/{sp_id}")).text
     answer = await partner.get(path)
     assert answer.headers["Content-Type"].startswith("text/calendar; charset=utf-8")

@@ -330,7 +330,9 @@ async def test_orders_of_one_sales_order_are_together(portal: Portal) -> None:
 
 async def test_another_appointment_at_the_same_time_is_shown(portal: Portal) -> None:
     site = portal.site
-    start = datetime.fromisoformat(tomorrow(13, 40))
+    start = datetime.fromisoformat(
+        tomorrow(13, 41)
+    )  # another day than the pages' in test_orders_journeys.py
     other = await kept(site, *appointed(start, start + timedelta(hours=2)))
     sp_id = await begun(site, *GOODS_THERE)
     page = await portal.page("partner")

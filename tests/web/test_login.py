@@ -107,9 +107,8 @@ async def test_from_the_invitation_to_the_log_out(
         assert "Petra &lt;Huber&gt;" in page.text
         assert page.headers["Referrer-Policy"] == "no-referrer"
         assert page.headers["Cache-Control"] == "no-store"
-        assert re.findall("<script.*", page.text) == [
-            '<script src="/static/cmi.js" defer></script>'
-        ]
+        (script,) = re.findall("<script.*", page.text)
+        assert re.fullmatch(r'<script src="/static/cmi\.js\?v=\w{12}" defer></script>', script)
         policy = page.headers["Content-Security-Policy"]
         assert policy.startswith("default-src 'none'")
         assert "unsafe" not in policy
@@ -293,6 +292,18 @@ async def test_the_language_that_the_browser_asks_for(browser: Browser) -> None:
     assert style.headers["Content-Type"].startswith("text/css")
     assert style.headers["Cache-Control"] == "no-cache"
     assert "url(" not in style.text
+
+
+async def test_a_file_is_asked_for_once_by_the_address_of_its_version(browser: Browser) -> None:
+    page = await browser.open("/login")
+    paths = re.findall(r'"(/static/[^"]+\?v=\w+)"', page.text)
+    assert len(paths) >= 3
+    for path in paths:
+        assert "immutable" in (await browser.open(path)).headers["Cache-Control"]
+        # a page of another release, while a release is rolled out
+        assert (await browser.open(f"{path}0")).headers["Cache-Control"] == "no-cache"
+    none = await browser.http.get("/static/none.css?v=1")
+    assert (none.status_code, none.headers["Cache-Control"]) == (404, "no-store")
 
 
 async def test_static_files_are_compressed_and_pages_are_not(browser: Browser) -> None:

@@ -29,6 +29,7 @@ from web.portal.forms import (
     request_id_of,
     sent_by_our_page,
 )
+from web.portal.static_files import versioned_name
 from web.problems import Problem
 from web.security import is_https, session_of
 from words.translations import mark, say, translate
@@ -71,9 +72,8 @@ def _environment(language: Language) -> Environment:
     )
     translate(made, language)
     made.filters.update(filters(language))
-    made.globals.update(
-        language=language, words=words, new_request_id=new_request_id, field_names=FIELD_NAMES
-    )
+    made.globals.update(language=language, words=words, versioned_name=versioned_name)
+    made.globals.update(new_request_id=new_request_id, field_names=FIELD_NAMES)
     return made
 
 

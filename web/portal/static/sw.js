@@ -128,10 +128,10 @@ async function keepFiles(addresses) {
 }
 
 async function openFile(event) {
-  const cache = await caches.open(FILES);
-  const kept = await cache.match(event.request, { ignoreVary: true });
+  const cache = await caches.open(FILES), key = event.request.url.split("?")[0]; // one version of each is kept
+  const kept = await cache.match(key, { ignoreVary: true });
   const asked = fetch(event.request);
-  const copied = asked.then((answer) => (answer.ok ? cache.put(event.request, answer.clone()) : null));
+  const copied = asked.then((answer) => (answer.ok ? cache.put(key, answer.clone()) : null));
   event.waitUntil(copied.catch(() => {}));
   try {
     return (await (kept ? within(SLOW_FILE, asked) : asked)) ?? kept;

@@ -19,6 +19,7 @@ from development.compose_check.project import production_values
 from settings import Settings
 from settings.production import Finding, Process, findings
 from settings.traces import are_traces_exported
+from tests.test_architecture import parsed
 
 ROOT = Path(__file__).parent.parent
 SOURCES = {
@@ -460,10 +461,10 @@ def test_temporal_is_found_and_knows_the_search_attributes() -> None:
 def local_imports(path: Path) -> set[str]:
     """Top-level modules and packages of this repository that the file imports."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in parsed(path.read_text(encoding="utf-8")).imports:
         if isinstance(node, ast.Import):
             names |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        elif node.module and not node.level:
             names.add(node.module.partition(".")[0])
     return {name for name in names if sources(name)}
 

@@ -13,6 +13,7 @@ from development.embedded import ROOT
 from scripts import system_packages
 from scripts.system_packages import PARTS, Part
 from tests.support.needs import require
+from tests.support.processes import run_python
 
 APT_GET = """
 import json, os, sys
@@ -212,26 +213,22 @@ SKIPPING = {
 }
 
 
-def test_no_skips_makes_a_skipped_test_an_error(tmp_path: Path) -> None:
+async def test_no_skips_makes_a_skipped_test_an_error(tmp_path: Path) -> None:
     for name, code in SKIPPING.items():
         (tmp_path / f"test_{name}.py").write_text(textwrap.dedent(code))
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
 
-    def run(*options: str) -> subprocess.CompletedProcess[str]:
-        command = (sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider")
-        return subprocess.run(
+    async def run(*options: str) -> subprocess.CompletedProcess[str]:
+        command = ("-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider")
+        return await run_python(
             [*command, "-c", str(tmp_path / "pytest.ini"), *options, str(tmp_path)],
-            cwd=ROOT,
-            env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
+            {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         )
 
-    lenient = run()
+    lenient = await run()
     assert lenient.returncode == 0, lenient.stdout
     assert "4 skipped, 1 xfailed" in lenient.stdout
-    strict = run("--no-skips", "--continue-on-collection-errors")
+    strict = await run("--no-skips", "--continue-on-collection-errors")
     assert strict.returncode == 1, strict.stdout
     assert "1 failed, 1 xfailed, 3 errors" in strict.stdout
     assert strict.stdout.count("--no-skips: ") >= 4

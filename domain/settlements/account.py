@@ -144,21 +144,20 @@ class SettlementAccount(Value):
     @property
     def vat_sums(self) -> tuple[VatSum, ...]:
         """Net and VAT by rate, the lowest rate first; empty if the partner is not liable."""
-        sums: dict[Decimal, list[Decimal]] = {}
+        amounts: dict[Decimal, list[Decimal]] = {}
         for line in self.all_lines:
             percent = self.percent(line)
             if percent is not None:
-                of_rate = sums.setdefault(percent, [NOTHING, NOTHING])
-                of_rate[0] += amount_of(line)
-                of_rate[1] += self.vat_on(line)
+                amounts.setdefault(percent, []).append(amount_of(line))
         return tuple(
-            VatSum(
-                percent=percent,
-                net=net,
-                vat=by_line if self.rounds_each_line else vat_of(net, percent),
-            )
-            for percent, (net, by_line) in sorted(sums.items())
+            VatSum(percent=percent, net=sum(of_rate, NOTHING), vat=self._vat_of(of_rate, percent))
+            for percent, of_rate in sorted(amounts.items())
         )
+
+    def _vat_of(self, amounts: list[Decimal], percent: Decimal) -> Decimal:
+        if self.rounds_each_line:
+            return sum((vat_of(amount, percent) for amount in amounts), NOTHING)
+        return vat_of(sum(amounts, NOTHING), percent)
 
 
 def account_of(settlement: Settlement, lines: Iterable[Line]) -> SettlementAccount:

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from records.database import Database
-from tests.support.databases import Copy, as_text, execute, postgres_server, records_of_a_test
+from tests.support.databases import (
+    Copy,
+    as_text,
+    execute,
+    postgres_server,
+    records_copy,
+    records_of_a_test,
+)
 
 
 @pytest.fixture
@@ -31,6 +38,13 @@ def empty_url(request: pytest.FixtureRequest) -> str:
     """The URL of a database without tables, on each of the two."""
     url: str = request.getfixturevalue(request.param)
     return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """The owner's URL of a database with the schema that no other test uses, on each of the two."""
+    async with records_copy(tmp_path, request.param) as made:
+        yield made.owner
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -13,7 +13,6 @@ from domain.orders.commands import Cancel, ConfirmExecution, Reassign, ReportPro
 from domain.orders.events import Recorded
 from records.calendar_entries import CalendarEntries
 from records.database import Database
-from records.migrate import migrate
 from records.orders import Orders
 from records.tables import calendar_entries
 from tests.records.test_migrate import stepped
@@ -188,9 +187,8 @@ async def test_no_query_scans_a_table(kept: Kept) -> None:
         assert not any(row.detail.startswith("SCAN") for row in plan), plan
 
 
-async def test_the_migration_makes_the_entries_of_the_orders_there_are(empty_url: str) -> None:
-    await migrate(empty_url)
-    kept = Kept(Database(empty_url))
+async def test_the_migration_makes_the_entries_of_the_orders_there_are(migrated_url: str) -> None:
+    kept = Kept(Database(migrated_url))
     await kept.keep("SP-1", *AGREED)
     await kept.keep("SP-2", *COMPLETED)
     await kept.keep("SP-3", *GOODS_THERE)
@@ -206,8 +204,8 @@ async def test_the_migration_makes_the_entries_of_the_orders_there_are(empty_url
     before = await held()
     assert [row[0] for row in before] == ["SP-1", "SP-2", "SP-4"]
     await kept.database.close()
-    await stepped(empty_url, command.downgrade, "0032-1")
-    await stepped(empty_url, command.upgrade, "head")
-    kept = Kept(Database(empty_url))
+    await stepped(migrated_url, command.downgrade, "0032-1")
+    await stepped(migrated_url, command.upgrade, "head")
+    kept = Kept(Database(migrated_url))
     assert await held() == before
     await kept.database.close()

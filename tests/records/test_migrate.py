@@ -153,13 +153,12 @@ for arguments in ("upgrade head", "check", "downgrade base", "upgrade head"):
     await database.close()
 
 
-async def test_rows_of_today_come_back_from_each_earlier_revision(empty_url: str) -> None:
+async def test_rows_of_today_come_back_from_each_earlier_revision(migrated_url: str) -> None:
     """On the way back and forward again, each revision has what it kept of the rows.
 
     `test_upgrades.py` begins with rows that earlier releases wrote.
     """
-    await migrate(empty_url)
-    database = Database(empty_url)
+    database = Database(migrated_url)
     records = Orders(database)
     lives = (TRANSMITTED, GOODS_THERE, AGREED, COMPLETED)
     snapshots = []
@@ -172,9 +171,9 @@ async def test_rows_of_today_come_back_from_each_earlier_revision(empty_url: str
     )
     await database.close()
     # The first revision whose way back keeps the documents as they are.
-    await stepped(empty_url, command.downgrade, "0014")
-    await stepped(empty_url, command.upgrade, "head")
-    database = Database(empty_url)
+    await stepped(migrated_url, command.downgrade, "0014")
+    await stepped(migrated_url, command.upgrade, "head")
+    database = Database(migrated_url)
     assert await check_current(database) is None
     for snapshot in snapshots:
         stored = await Orders(database).get(snapshot.order.sp_id)
@@ -249,25 +248,24 @@ async def stepped(url: str, step: Callable[[Config, str], None], revision: str) 
         await connection.run_sync(run)
 
 
-async def test_an_older_release_finds_in_one_column_who_did_it_for_whom(empty_url: str) -> None:
-    await migrate(empty_url)
-    database = Database(empty_url)
+async def test_an_older_release_finds_in_one_column_who_did_it_for_whom(migrated_url: str) -> None:
+    database = Database(migrated_url)
     order, events = lived(*TRANSMITTED, (Accept(), Actor(role="operations", name="Anna")))
     await Orders(database).save(Snapshot(order=order, events=events))
     await database.close()
-    await stepped(empty_url, command.downgrade, "0009")
-    database = Database(empty_url)
+    await stepped(migrated_url, command.downgrade, "0009")
+    database = Database(migrated_url)
     async with database.reading() as connection:
         authors = await connection.execute(text("SELECT by FROM timeline ORDER BY seq"))
         assert list(authors.scalars())[-1] == events[-1].author
     await database.close()
-    await stepped(empty_url, command.upgrade, "head")
-    database = Database(empty_url)
+    await stepped(migrated_url, command.upgrade, "head")
+    database = Database(migrated_url)
     assert await Orders(database).holds(Snapshot(order=order, events=events))
     await database.close()
 
 
-async def test_lines_and_appointments_come_from_the_documents(empty_url: str) -> None:
+async def test_lines_and_appointments_come_from_the_documents(migrated_url: str) -> None:
     lives = {
         "SP-1": (AGREED, "10"),
         "SP-2": (GOODS_THERE, "20"),
@@ -275,8 +273,7 @@ async def test_lines_and_appointments_come_from_the_documents(empty_url: str) ->
         "SP-4": (COMPLETED, None),
         "SP-5": (TRANSMITTED, None),
     }
-    await migrate(empty_url)
-    database = Database(empty_url)
+    database = Database(migrated_url)
     for sp_id, (steps, line) in lives.items():
         order, events = lived(*steps, sp_id=sp_id, sales_order_line=line)
         await Orders(database).save(Snapshot(order=order, events=events))
@@ -297,26 +294,25 @@ async def test_lines_and_appointments_come_from_the_documents(empty_url: str) ->
     assert before[0] == ("SP-1", "10", begin, begin + timedelta(hours=2))
     assert [row[1:] for row in before[3:]] == [(None, None, None)] * 2
     await database.close()
-    await stepped(empty_url, command.downgrade, "0014-1")
-    await stepped(empty_url, command.upgrade, "head")
-    database = Database(empty_url)
+    await stepped(migrated_url, command.downgrade, "0014-1")
+    await stepped(migrated_url, command.upgrade, "head")
+    database = Database(migrated_url)
     assert await held(database) == before
     await database.close()
 
 
-async def test_the_grace_of_logins_in_use_begins_with_the_migration(empty_url: str) -> None:
-    await migrate(empty_url)
-    database = Database(empty_url)
+async def test_the_grace_of_logins_in_use_begins_with_the_migration(migrated_url: str) -> None:
+    database = Database(migrated_url)
     records, later = AccountRecords(database), MONDAY + timedelta(days=1)
     for name in ("used", "unused"):
         email = f"{name}@retailer.example"
         await add_user(records, name, "operations", None, email, name, "de", MONDAY)
     assert await records.begin_session("used", "hash", MONDAY, later)
     await database.close()
-    await stepped(empty_url, command.downgrade, "0023-1")
+    await stepped(migrated_url, command.downgrade, "0023-1")
     began = datetime.now(UTC)
-    await stepped(empty_url, command.upgrade, "head")
-    database = Database(empty_url)
+    await stepped(migrated_url, command.upgrade, "head")
+    database = Database(migrated_url)
     found = {each.user_id: each for each in await AccountRecords(database).users(None, MONDAY)}
     first = found["used"].first_login_at
     assert first is not None

@@ -53,7 +53,7 @@ async def test_a_partner_ends_while_somebody_of_it_is_at_work(portal: Portal) ->
     login = await portal.new_login("partner", partner_id="ending-ag")
     theirs = await portal.page(login=login)
     await theirs.goto("/")
-    page = await portal.page("operations")
+    page = await portal.page(login=await portal.new_login("operations", factor=True))
     await page.goto(path)
     await page.locator("summary", has_text="Beenden").click()
     await axe(page)

@@ -20,6 +20,7 @@ from tests.web.test_login import SAME, Browser, app, browser
 from use_cases.operations import Operations
 from use_cases.principal import Principal
 from web import problems
+from web.api.partners import PartnerChanges
 from web.request_limits import API
 from web.security import GuardedRoute, Require, check_confirmed, sensitive, session_cookie
 
@@ -29,7 +30,8 @@ IBAN, OTHER_IBAN = "CH9300762011623852957", "CH4431999123000889012"
 FORMER_PASSWORD = "horse correct battery"
 FIRM = "/staff/partners/elektro-huber"
 NEW = {"name": "Beat Muster", "email": "beat@people.example"}
-# The forms by the route, with what is typed. {user} is a login with a second factor, {change} a new IBAN.
+# The forms by the route, with what is typed. {user} is a login with a second factor, {change} a new IBAN;
+# the partner has ended in the form of its status.
 ASKED: dict[str, dict[str, str]] = {
     "/staff/users": NEW | {"role": "accounting", "language": "de"},
     "/staff/users/{user}/invitation": {},
@@ -44,6 +46,7 @@ ASKED: dict[str, dict[str, str]] = {
     FIRM + "/edit": {"iban": OTHER_IBAN, "was_iban": IBAN},
     FIRM + "/iban/{change}/confirm": {},
     "/staff/partners": {"partner_id": "neu", "iban": IBAN},
+    FIRM + "/status": {"status": "active"},
     "/account/second-factor": {},
 }
 ASKED_ON_ITS_FORM = {
@@ -60,7 +63,6 @@ NOT_ASKED = {
     "/account/sessions/{session_id}/end",
     "/staff/tokens/{token_id}/revocation",
     FIRM + "/tokens/{token_id}/revocation",
-    FIRM + "/status",
 }
 
 
@@ -105,6 +107,8 @@ async def filled_in(env: AccountsEnv, path: str) -> str:
             await env.accounts.accept_invitation(env.secret(), PASSWORD)
             secret = (await env.accounts.second_factor.enrol("usr_other")).secret
             await env.accounts.second_factor.confirm("usr_other", code_of(secret, env))
+    if path == FIRM + "/status":
+        await env.accounts.partners.change("elektro-huber", {"status": "ended"})
     change = ""
     if path.endswith("/edit") or "{change}" in path:
         other = Principal(role="operations", login_id="tok_x", name="Somebody else").person
@@ -289,6 +293,16 @@ async def test_other_changes_of_a_partner_are_not_asked(anna: Browser, env: Acco
     done = await anna.send(f"{FIRM}/edit", **(typed | was | {"city": "Bern"}))
     assert done.status_code == 303
     assert (await env.accounts.partners.get("elektro-huber")).city == "Bern"
+
+
+async def test_to_pause_resume_and_end_a_partner_is_not_asked(
+    anna: Browser, env: AccountsEnv
+) -> None:
+    for status in ("paused", "active", "ended"):
+        await anna.open("/account")
+        done = await anna.send(f"{FIRM}/status", status=status)
+        assert done.status_code == 303
+        assert (await env.accounts.partners.get("elektro-huber")).status == status
 
 
 async def test_sent_twice_one_token_is_made(anna: Browser, env: AccountsEnv) -> None:
@@ -506,6 +520,21 @@ async def test_calls_in_a_session_get_a_code(anna: Browser, env: AccountsEnv, ap
         await env.accounts.sessions.confirm(secret, PASSWORD, "")
         for path in ("/sensitive", "/field"):
             assert (await http.delete(path)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_asked"),
+    [
+        ({"iban": None}, True),
+        ({"email": "new@people.example"}, True),
+        ({"escalation_email": None}, True),
+        ({"status": "active"}, True),
+        ({"status": "ended"}, False),
+        ({"city": "Bern"}, False),
+    ],
+)
+def test_which_changes_of_a_partner_are_sensitive(changes: dict[str, Any], is_asked: bool) -> None:
+    assert PartnerChanges.model_validate(changes).is_sensitive is is_asked
 
 
 async def test_sensitive_calls_are_marked(app: FastAPI) -> None:

@@ -176,7 +176,7 @@ async def test_after_it_no_page_opens(browser: Browser, env: AccountsEnv) -> Non
     for route in closed:
         answer = await called(browser, route)
         if route == f"POST {FACTOR}/confirm":
-            assert answer.headers["Location"] == "/account?said=factor_changed", (
+            assert answer.headers["Location"] == f"{FACTOR}?said=factor_begin_again", (
                 "nothing is set up yet"
             )
         elif route.startswith("GET "):
@@ -228,6 +228,40 @@ async def test_the_way_out_is_to_set_it_up(browser: Browser, env: AccountsEnv, r
     account = await browser.open("/account")
     assert account.status_code == 200
     assert "notice" not in account.text
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("is_due", [False, True])
+async def test_who_comes_back_in_another_session_begins_again(
+    browser: Browser, env: AccountsEnv, is_due: bool
+) -> None:
+    """The page says so, also that the app has an entry that does not work."""
+    if is_due:
+        await staff(browser, env)
+    else:
+        await env.add_user(partner_id=None, role="operations")
+        await log_in(browser, env)
+    await browser.open(FACTOR if is_due else "/account")
+    await browser.send(FACTOR)
+    page = await browser.open(FACTOR)
+    found = re.search(r'<code class="secret">([A-Z2-7 ]+)</code>', page.text)
+    assert found is not None
+    session = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+    browser.http.cookies.set("__Host-cmi_session", session.secret)
+    code = code_of(found[1].replace(" ", ""), env)
+    back = (await browser.send(f"{FACTOR}/confirm", code=code)).headers["Location"]
+    assert back.partition("?")[0] == (FACTOR if is_due else "/account")
+    page = await browser.open(back)
+    assert "löschen Sie den früheren Eintrag" in page.text
+    await browser.send(FACTOR)
+    page = await browser.open(FACTOR)
+    again = re.search(r'<code class="secret">([A-Z2-7 ]+)</code>', page.text)
+    assert again is not None
+    assert again[1] != found[1]
+    code = code_of(again[1].replace(" ", ""), env)
+    assert (await browser.send(f"{FACTOR}/confirm", code=code)).status_code == 200
+    twice = await browser.send(f"{FACTOR}/confirm", code=code)
+    assert twice.headers["Location"] == "/account?said=factor_changed"
 
 
 async def test_a_session_that_runs_on_is_stopped_in_the_middle(

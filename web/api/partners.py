@@ -133,6 +133,12 @@ class PartnerChanges(AccountInput):
     policy: Identifier | None = Field(None, description="the name of a policy; null: the standard")
     partner_id: Identifier | None = Field(None, description="cannot be changed; the same is fine")
 
+    @property
+    def is_sensitive(self) -> bool:
+        """Whether mails or money go elsewhere afterwards, or the logins of an ended partner may work again."""
+        resumes = self.status not in (None, "ended")
+        return resumes or bool(self.model_fields_set & {"iban", "email", "escalation_email"})
+
 
 class PartnerList(BaseModel):
     """All partners, by their id."""
@@ -189,7 +195,7 @@ async def change_partner(
     With `"status": "ended"` the partner's sessions and invitations end at once, its tokens are revoked, and its open
     orders become `unassigned`. If it becomes `active` again, its users can log in again; it needs new tokens.
     """
-    if "iban" in changes.model_fields_set:
+    if changes.is_sensitive:
         check_confirmed(principal)
     with account_errors():
         changed = await accounts.partners.change(

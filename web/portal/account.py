@@ -57,6 +57,15 @@ register_notices(
         "everywhere": mark("Sie sind auf allen Geräten abgemeldet."),
     }
 )
+register_notices(
+    {
+        "factor_begin_again": mark(
+            "Dieses Einrichten gilt nicht mehr. Bitte beginnen Sie neu, und löschen Sie den früheren Eintrag in Ihrer "
+            "Authentifizierungs-App."
+        ),
+    },
+    refused=True,
+)
 
 
 @router.get("/account")
@@ -159,7 +168,7 @@ async def confirm_second_factor(request: Request) -> Response:
         error = say(language_of(request, principal.language), BAD_CODE)
         return await _enrolment(request, principal, 422, error)
     except Conflict:
-        return redirect(request, "/account", said="factor_changed")
+        return await _not_confirmed(request, principal)
     principal = await current_principal(request) or principal  # the factor is no longer due
     return page(request, "account/recovery_codes", principal=principal, codes=codes)
 
@@ -244,6 +253,14 @@ async def _enrolment(
         secret=" ".join(_groups_of_four(enrolment.secret)),
         error=error,
     )
+
+
+async def _not_confirmed(request: Request, principal: Principal) -> Response:
+    """The answer to a code for a set-up that another session has begun or completed, or that nobody has begun."""
+    if (await accounts_of(request).second_factor.status(principal.login_id)).on:
+        return redirect(request, "/account", said="factor_changed")
+    back = FACTOR_PAGE if principal.is_factor_due else "/account#factor-title"
+    return redirect(request, back, said="factor_begin_again")
 
 
 def _groups_of_four(text: str) -> list[str]:

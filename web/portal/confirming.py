@@ -28,7 +28,7 @@ WRONG_PASSWORD = mark("Das ist nicht Ihr Passwort.")
 NO_CODE = mark("Bitte geben Sie auch einen Code ein.")
 Change = Literal[
     "make_login", "invite_again", "remove_login", "make_token", "reset_factor", "set_up_factor", "change_iban",
-    "confirm_iban", "change_email", "change_role", "make_calendar",
+    "confirm_iban", "change_email", "resume_partner", "change_role", "make_calendar",
 ]  # fmt: skip
 CHANGES: dict[Change, str] = {
     "make_login": mark("Login anlegen"),
@@ -41,6 +41,7 @@ CHANGES: dict[Change, str] = {
     "change_iban": mark("IBAN des Partners erfassen oder ändern"),
     "confirm_iban": mark("Neue IBAN des Partners bestätigen"),
     "change_email": mark("E-Mail-Adresse des Partners ändern"),
+    "resume_partner": mark("Zusammenarbeit mit dem Partner wieder aufnehmen"),
     "change_role": mark("Rolle ändern"),
 }
 """The names of the changes on the page that asks for password and code."""

@@ -190,12 +190,14 @@ async def back_to_page(request: Request, partner_id: str) -> Response:
 @router.post("/staff/partners/{partner_id}/status")
 async def change_status(request: Request, partner_id: str) -> Response:
     """Pause a partner, end it, or make it active again."""
-    await require_operations(request)
+    principal = await require_operations(request)
     form = await form_of(request)
+    partners, status = accounts_of(request).partners, form.get("status")
     try:
-        changed = await accounts_of(request).partners.change(
-            partner_id, {"status": form.get("status")}
-        )
+        known = await partners.get(partner_id)
+        if known.status == "ended" and status != "ended":  # its logins work again
+            await require_confirmed(request, principal, form, "resume_partner")
+        changed = await partners.change(partner_id, {"status": status})
     except (NotFound, WrongFields):
         return error_page(request, 404)
     return redirect(request, partner_path(partner_id), said=f"partner_{changed.status}")

@@ -61,7 +61,7 @@ class SecondFactor:
         self._throttle = throttle
         self._clock = clock
 
-    async def enrol(self, user_id: str, session: str = "") -> Enrolment:
+    async def enrol(self, user_id: str, session: str) -> Enrolment:
         """Begin to set up a second factor; an unconfirmed one is replaced. It is required after `confirm`.
 
         `session` is the secret of the user's session in which this happens. No other session is shown the enrolment
@@ -90,7 +90,7 @@ class SecondFactor:
         enrolment = secret and Enrolment(secret, totp.provisioning_uri(secret, known.user.email))
         return SecondFactorStatus(known.totp_confirmed, enrolment or None, self._box is not None)
 
-    async def confirm(self, user_id: str, code: str, session: str = "") -> tuple[str, ...]:
+    async def confirm(self, user_id: str, code: str, session: str) -> tuple[str, ...]:
         """Confirm the second factor with a code of the app. From now on a login needs a code.
 
         `session` is that of `enrol`. Each other session of the user has to give password and code before its next

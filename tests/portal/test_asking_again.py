@@ -145,8 +145,8 @@ async def test_who_is_locked_out_can_log_out(portal: Portal) -> None:
 async def test_a_lost_factor_is_reset_in_the_list(portal: Portal) -> None:
     lost = await portal.new_login("accounting")
     factor = portal.site.app.state.accounts.second_factor
-    phone = pyotp.TOTP((await factor.enrol(lost.user_id)).secret)
-    await factor.confirm(lost.user_id, phone.now())
+    phone = pyotp.TOTP((await factor.enrol(lost.user_id, "session")).secret)
+    await factor.confirm(lost.user_id, phone.now(), "session")
     page = await portal.page(login=await portal.new_login("operations", factor=True))
     await page.goto("/staff/users")
     row = page.get_by_role("row").filter(has_text=lost.email)

@@ -59,9 +59,9 @@ async def test_the_session_ran_out_in_the_middle(portal: Portal) -> None:
 async def test_what_was_typed_comes_through_the_second_factor(portal: Portal) -> None:
     login = await portal.new_login("partner")
     factor = portal.site.app.state.accounts.second_factor
-    phone = pyotp.TOTP((await factor.enrol(login.user_id)).secret)
+    phone = pyotp.TOTP((await factor.enrol(login.user_id, "session")).secret)
     page = await portal.page(login=login)
-    codes = await factor.confirm(login.user_id, phone.now())
+    codes = await factor.confirm(login.user_id, phone.now(), "session")
     await page.goto("/account")
     await end_sessions(portal, login)
     await type_in(page)

@@ -69,8 +69,8 @@ async def test_the_grace_runs_from_the_first_log_in(env: AccountsEnv, role: str)
         principal = await of_session(env)
         assert principal.factor_due_at == first + timedelta(days=7), "from the first one"
         assert principal.is_factor_due is due
-    phone = Phone(env, (await env.accounts.second_factor.enrol(user_id)).uri)
-    await env.accounts.second_factor.confirm(user_id, phone.code())
+    phone = Phone(env, (await env.accounts.second_factor.enrol(user_id, "session")).uri)
+    await env.accounts.second_factor.confirm(user_id, phone.code(), "session")
     env.clock.forward(seconds=30)
     principal = await of_session(env, phone.code())
     assert (principal.factor_due_at, principal.is_factor_due) == (None, False)
@@ -135,8 +135,8 @@ async def test_a_lost_factor_is_reset_by_somebody_else(env: AccountsEnv) -> None
 async def test_after_a_reset_staff_has_a_day(env: AccountsEnv) -> None:
     user_id = await env.add_user(partner_id=None, role="accounting")
     await of_session(env)
-    phone = Phone(env, (await env.accounts.second_factor.enrol(user_id)).uri)
-    await env.accounts.second_factor.confirm(user_id, phone.code())
+    phone = Phone(env, (await env.accounts.second_factor.enrol(user_id, "session")).uri)
+    await env.accounts.second_factor.confirm(user_id, phone.code(), "session")
     for days in (2, 300):  # within the first grace, and long after it
         env.clock.forward(days=days)
         await env.accounts.second_factor.reset(None, user_id, COLLEAGUE)
@@ -145,8 +145,8 @@ async def test_after_a_reset_staff_has_a_day(env: AccountsEnv) -> None:
         assert not principal.is_factor_due
         env.clock.forward(days=1)
         assert (await of_session(env)).is_factor_due
-        phone = Phone(env, (await env.accounts.second_factor.enrol(user_id)).uri)
-        await env.accounts.second_factor.confirm(user_id, phone.code())
+        phone = Phone(env, (await env.accounts.second_factor.enrol(user_id, "session")).uri)
+        await env.accounts.second_factor.confirm(user_id, phone.code(), "session")
 
 
 async def test_without_a_secret_key_nobody_is_locked_out(env: AccountsEnv) -> None:

@@ -76,9 +76,9 @@ async def test_every_change_of_the_second_factor_is_told(env: AccountsEnv) -> No
     factor = env.accounts.second_factor
 
     async def set_up() -> pyotp.TOTP:
-        phone = pyotp.parse_uri((await factor.enrol(user_id)).uri)
+        phone = pyotp.parse_uri((await factor.enrol(user_id, "session")).uri)
         assert isinstance(phone, pyotp.TOTP)
-        await factor.confirm(user_id, phone.at(env.clock()))
+        await factor.confirm(user_id, phone.at(env.clock()), "session")
         env.clock.forward(seconds=30)
         return phone
 
@@ -95,7 +95,7 @@ async def test_every_change_of_the_second_factor_is_told(env: AccountsEnv) -> No
         "Il secondo fattore del Suo accesso al CMI è disattivato",
         "Il secondo fattore del Suo accesso al CMI è stato azzerato",
     ]
-    await factor.enrol(user_id)
+    await factor.enrol(user_id, "session")
     with pytest.raises(Conflict):  # one that was never in force
         await factor.reset("sanitaer-rossi", user_id, operations)
     assert await new_mails(env, 5) == []

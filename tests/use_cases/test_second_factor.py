@@ -37,21 +37,21 @@ class Phone:
 async def enrolled(env: AccountsEnv) -> tuple[str, Phone, tuple[str, ...]]:
     """A user with a second factor, half a minute after it was confirmed."""
     user_id = await env.add_user()
-    phone = Phone(env, (await env.accounts.second_factor.enrol(user_id)).uri)
-    codes = await env.accounts.second_factor.confirm(user_id, phone.code())
+    phone = Phone(env, (await env.accounts.second_factor.enrol(user_id, "session")).uri)
+    codes = await env.accounts.second_factor.confirm(user_id, phone.code(), "session")
     env.clock.forward(seconds=30)
     return user_id, phone, codes
 
 
 async def test_it_is_asked_for_once_it_is_confirmed(env: AccountsEnv) -> None:
     user_id = await env.add_user()
-    enrolment = await env.accounts.second_factor.enrol(user_id)
+    enrolment = await env.accounts.second_factor.enrol(user_id, "session")
     phone = Phone(env, enrolment.uri)
     assert pyotp.TOTP(enrolment.secret).at(env.clock()) == phone.code()
     await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)  # not yet
     with pytest.raises(WrongFields):
-        await env.accounts.second_factor.confirm(user_id, "000000")
-    codes = await env.accounts.second_factor.confirm(user_id, f" {phone.code()} ")
+        await env.accounts.second_factor.confirm(user_id, "000000", "session")
+    codes = await env.accounts.second_factor.confirm(user_id, f" {phone.code()} ", "session")
     assert len(set(codes)) == 10
     with pytest.raises(SecondFactorNeeded):
         await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
@@ -66,9 +66,9 @@ async def test_it_is_asked_for_once_it_is_confirmed(env: AccountsEnv) -> None:
 
 async def test_no_code_counts_twice(env: AccountsEnv) -> None:
     user_id = await env.add_user()
-    phone = Phone(env, (await env.accounts.second_factor.enrol(user_id)).uri)
+    phone = Phone(env, (await env.accounts.second_factor.enrol(user_id, "session")).uri)
     confirming = phone.code()
-    await env.accounts.second_factor.confirm(user_id, confirming)
+    await env.accounts.second_factor.confirm(user_id, confirming, "session")
     for code in (confirming, phone.code(-1)):
         with pytest.raises(BadLogin):
             await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, code)
@@ -166,26 +166,26 @@ async def test_odd_codes_are_wrong(env: AccountsEnv) -> None:
 async def test_it_is_removed_by_a_code_and_then_can_be_set_up_anew(env: AccountsEnv) -> None:
     user_id, phone, codes = await enrolled(env)
     with pytest.raises(Conflict):
-        await env.accounts.second_factor.enrol(user_id)
+        await env.accounts.second_factor.enrol(user_id, "session")
     with pytest.raises(Conflict):
-        await env.accounts.second_factor.confirm(user_id, phone.code())
+        await env.accounts.second_factor.confirm(user_id, phone.code(), "session")
     with pytest.raises(WrongFields):
         await env.accounts.second_factor.remove(user_id, "000000")
     await env.accounts.second_factor.remove(user_id, phone.code())
     await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
-    other = Phone(env, (await env.accounts.second_factor.enrol(user_id)).uri)
-    await env.accounts.second_factor.confirm(user_id, other.code())
+    other = Phone(env, (await env.accounts.second_factor.enrol(user_id, "session")).uri)
+    await env.accounts.second_factor.confirm(user_id, other.code(), "session")
     with pytest.raises(BadLogin):
         await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, codes[0])
 
 
 async def test_an_enrolment_that_is_begun_again_replaces_the_first(env: AccountsEnv) -> None:
     user_id = await env.add_user()
-    first = Phone(env, (await env.accounts.second_factor.enrol(user_id)).uri)
-    second = Phone(env, (await env.accounts.second_factor.enrol(user_id)).uri)
+    first = Phone(env, (await env.accounts.second_factor.enrol(user_id, "session")).uri)
+    second = Phone(env, (await env.accounts.second_factor.enrol(user_id, "session")).uri)
     with pytest.raises(WrongFields):
-        await env.accounts.second_factor.confirm(user_id, first.code())
-    await env.accounts.second_factor.confirm(user_id, second.code())
+        await env.accounts.second_factor.confirm(user_id, first.code(), "session")
+    await env.accounts.second_factor.confirm(user_id, second.code(), "session")
 
 
 async def test_no_other_session_learns_or_confirms_what_is_being_set_up(env: AccountsEnv) -> None:
@@ -211,7 +211,7 @@ async def test_without_a_secret_key_it_cannot_be_set_up(env: AccountsEnv) -> Non
     settings = env.settings.model_copy(update={"secret_key": None})
     without = Accounts(env.database, settings, env.clock)
     with pytest.raises(SecondFactorUnavailable, match="CMI_SECRET_KEY is not set"):
-        await without.second_factor.enrol(user_id)
+        await without.second_factor.enrol(user_id, "session")
 
 
 async def test_without_its_secret_key_it_is_not_skipped(
@@ -246,10 +246,10 @@ async def test_how_it_stands(env: AccountsEnv) -> None:
     user_id = await env.add_user()
     factor = env.accounts.second_factor
     assert await factor.status(user_id) == (False, None, True)
-    enrolment = await factor.enrol(user_id)
-    assert await factor.status(user_id) == (False, enrolment, True), "to be shown again"
+    enrolment = await factor.enrol(user_id, "session")
+    assert await factor.status(user_id, "session") == (False, enrolment, True), "to be shown again"
     phone = Phone(env, enrolment.uri)
-    await factor.confirm(user_id, phone.code())
+    await factor.confirm(user_id, phone.code(), "session")
     assert await factor.status(user_id) == (True, None, True), "and from now on never"
     with pytest.raises(NotFound):
         await factor.status("usr_0")

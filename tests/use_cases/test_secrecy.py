@@ -50,9 +50,9 @@ async def test_no_secret_is_kept_or_logged(
     invitation = env.secret()
     user_id = await env.add_user()
     first = await accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
-    enrolment = await accounts.second_factor.enrol(user_id)
+    enrolment = await accounts.second_factor.enrol(user_id, "session")
     phone = pyotp.TOTP(enrolment.secret)
-    codes = await accounts.second_factor.confirm(user_id, phone.at(clock()))
+    codes = await accounts.second_factor.confirm(user_id, phone.at(clock()), "session")
     clock.forward(seconds=30)
     with pytest.raises(SecondFactorNeeded) as needed:
         await accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)

@@ -105,8 +105,8 @@ async def filled_in(env: AccountsEnv, path: str) -> str:
         if not path.endswith("invitation"):
             await env.accounts.invite_again(partner_id, "usr_other")
             await env.accounts.accept_invitation(env.secret(), PASSWORD)
-            secret = (await env.accounts.second_factor.enrol("usr_other")).secret
-            await env.accounts.second_factor.confirm("usr_other", code_of(secret, env))
+            secret = (await env.accounts.second_factor.enrol("usr_other", "session")).secret
+            await env.accounts.second_factor.confirm("usr_other", code_of(secret, env), "session")
     if path == FIRM + "/status":
         await env.accounts.partners.change("elektro-huber", {"status": "ended"})
     change = ""
@@ -330,8 +330,8 @@ async def test_guesses_at_the_question_become_slow(anna: Browser, env: AccountsE
 
 async def test_with_a_second_factor_the_code_too(anna: Browser, env: AccountsEnv) -> None:
     (login,) = await env.accounts.users(None)
-    secret = (await env.accounts.second_factor.enrol(login.user_id)).secret
-    await env.accounts.second_factor.confirm(login.user_id, code_of(secret, env))
+    secret = (await env.accounts.second_factor.enrol(login.user_id, "session")).secret
+    await env.accounts.second_factor.confirm(login.user_id, code_of(secret, env), "session")
     env.clock.forward(seconds=30)
     await anna.open("/account")
     asked = await anna.send("/staff/tokens", name="Neu", role="shop", expires_at="")
@@ -369,8 +369,8 @@ async def test_a_new_password_needs_the_code_of_the_second_factor(
     anna: Browser, env: AccountsEnv
 ) -> None:
     (login,) = await env.accounts.users(None)
-    secret = (await env.accounts.second_factor.enrol(login.user_id)).secret
-    await env.accounts.second_factor.confirm(login.user_id, code_of(secret, env))
+    secret = (await env.accounts.second_factor.enrol(login.user_id, "session")).secret
+    await env.accounts.second_factor.confirm(login.user_id, code_of(secret, env), "session")
     env.clock.forward(seconds=30)
     new = {"password": "vier neue Wörter hier", "again": "vier neue Wörter hier"}
     page = await anna.open("/account")
@@ -389,8 +389,8 @@ async def test_a_new_password_needs_the_code_of_the_second_factor(
 
 async def test_to_remove_the_factor_the_password_is_needed(anna: Browser, env: AccountsEnv) -> None:
     (login,) = await env.accounts.users(None)
-    secret = (await env.accounts.second_factor.enrol(login.user_id)).secret
-    await env.accounts.second_factor.confirm(login.user_id, code_of(secret, env))
+    secret = (await env.accounts.second_factor.enrol(login.user_id, "session")).secret
+    await env.accounts.second_factor.confirm(login.user_id, code_of(secret, env), "session")
     env.clock.forward(seconds=30)
     path = "/account/second-factor/remove"
     page = await anna.open("/account")
@@ -412,8 +412,8 @@ async def test_who_knows_the_password_cannot_guess_codes_without_a_wait(
     anna: Browser, env: AccountsEnv
 ) -> None:
     (login,) = await env.accounts.users(None)
-    secret = (await env.accounts.second_factor.enrol(login.user_id)).secret
-    await env.accounts.second_factor.confirm(login.user_id, code_of(secret, env))
+    secret = (await env.accounts.second_factor.enrol(login.user_id, "session")).secret
+    await env.accounts.second_factor.confirm(login.user_id, code_of(secret, env), "session")
     env.clock.forward(seconds=30)
     remove = {"path": "/account/second-factor/remove", "confirm_password": PASSWORD, "code": "000000"}  # fmt: skip
     confirm = {"path": "/staff/tokens", "confirm_password": PASSWORD, "confirm_code": "000000"}
@@ -454,8 +454,8 @@ async def test_a_double_click_with_a_code_is_carried_out_once(
     anna: Browser, env: AccountsEnv
 ) -> None:
     (login,) = await env.accounts.users(None)
-    secret = (await env.accounts.second_factor.enrol(login.user_id)).secret
-    await env.accounts.second_factor.confirm(login.user_id, code_of(secret, env))
+    secret = (await env.accounts.second_factor.enrol(login.user_id, "session")).secret
+    await env.accounts.second_factor.confirm(login.user_id, code_of(secret, env), "session")
     env.clock.forward(seconds=30)
     await anna.open("/account")
     await anna.send("/staff/users", request_id="r" * 22, **ASKED["/staff/users"])

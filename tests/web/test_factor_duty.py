@@ -304,8 +304,8 @@ async def colleague(env: AccountsEnv) -> str:
     """Another login of the staff, with a second factor. Returns its id."""
     made = await env.accounts.invite(None, "accounting", OTHER, "Reto Kunz")
     await env.accounts.accept_invitation(env.secret(), PASSWORD)
-    secret = (await env.accounts.second_factor.enrol(made.user_id)).secret
-    await env.accounts.second_factor.confirm(made.user_id, code_of(secret, env))
+    secret = (await env.accounts.second_factor.enrol(made.user_id, "session")).secret
+    await env.accounts.second_factor.confirm(made.user_id, code_of(secret, env), "session")
     return made.user_id
 
 

@@ -230,9 +230,9 @@ async def test_forms_of_others_are_refused(browser: Browser, env: AccountsEnv) -
 
 async def test_the_second_factor(browser: Browser, env: AccountsEnv) -> None:
     user_id = await env.add_user()
-    phone = pyotp.parse_uri((await env.accounts.second_factor.enrol(user_id)).uri)
+    phone = pyotp.parse_uri((await env.accounts.second_factor.enrol(user_id, "session")).uri)
     assert isinstance(phone, pyotp.TOTP)
-    await env.accounts.second_factor.confirm(user_id, phone.at(env.clock()))
+    await env.accounts.second_factor.confirm(user_id, phone.at(env.clock()), "session")
     env.clock.forward(seconds=30)
     asked = await browser.log_in(next="/docs")
     assert asked.status_code == 200

@@ -229,8 +229,8 @@ class Portal:
         )
         if factor:
             factors = self.site.app.state.accounts.second_factor
-            phone = pyotp.TOTP((await factors.enrol(login.user_id)).secret)
-            login.codes.extend(await factors.confirm(login.user_id, phone.now()))
+            phone = pyotp.TOTP((await factors.enrol(login.user_id, "session")).secret)
+            login.codes.extend(await factors.confirm(login.user_id, phone.now(), "session"))
         return login
 
     async def page(

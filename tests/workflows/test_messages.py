@@ -1,4 +1,4 @@
-"""In which order an order takes what was sent to it while no worker was up."""
+"""The sequence in which an order takes the messages that were sent while no worker was up."""
 
 import asyncio
 import uuid
@@ -48,13 +48,13 @@ async def _answer_of_an_update_after_two_signals(server: Server) -> Answer:
             request_id=str(uuid.uuid4()),
         )
         answer = asyncio.create_task(send_command(env.client, life.sp_id, request, ANSWER_LIMIT))
-        await _has_come(env, life, request.request_id)
+        await _wait_until_known(env, life, request.request_id)
         async with living(env):
             return await answer
 
 
-async def _has_come(env: WorkflowEnvironment, life: Life, update_id: str) -> None:
-    """Wait until the server knows an update; it is no event before a worker takes it."""
+async def _wait_until_known(env: WorkflowEnvironment, life: Life, update_id: str) -> None:
+    """Wait until the server has an update, which is not in the history before a worker takes it."""
     of = WorkflowExecution(workflow_id=life.handle.id)
     question = PollWorkflowExecutionUpdateRequest(
         namespace=env.client.namespace,

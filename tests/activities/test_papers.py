@@ -34,9 +34,8 @@ from tests.support.needs import needs
 from tests.support.rendering import running_documents
 from tests.support.settlements import OCTOBER, issued, opening, settled
 
-__all__ = [
-    "running_documents"
-]  # each activity calls what tests/statements and tests/server test in its own process
+# Confined processes are tested in tests/statements, tests/invoices and tests/server.
+__all__ = ["running_documents"]
 
 OF = SettlementOf(partner_id="elektro-huber", month=OCTOBER)
 OPENING = opening("SP-1", "SP-2")

@@ -42,7 +42,7 @@ def empty_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """The owner's URL of a database with the schema that no other test uses, on each of the two."""
+    """The owner's URL of a migrated database that no other test uses, on each of the two."""
     async with records_copy(tmp_path, request.param) as made:
         yield made.owner
 

@@ -318,7 +318,7 @@ class TestWhatCanBeBilled:
         )
 
     async def test_thousands_of_orders_are_judged(self, records: Settlements) -> None:
-        """More than SQLite takes parameters in one statement."""
+        """A statement takes 32,767 parameters on PostgreSQL. SQLite's limit depends on how it was built."""
         picked, left_out = await records.billable.judge(
             HUBER, ID, (f"SP-{n}" for n in range(1, 33_001))
         )
@@ -411,7 +411,7 @@ async def fill(database: Database, order: Order, count: int, status: Status, fir
     async with database.writing(limit=LONG_SECONDS) as connection:
         await connection.execute(orders.insert(), {**order_row(order), "status": status.value})
         await connection.execute(documents.insert(), document_row(order))
-        # No text to search: to index it would take most of the time.
+        # Their text to search is empty, because indexing it would take most of the time.
         empty = literal("")
         copied = copies(orders, sp_id=sp_id, search=empty, search_contact=empty)
         await connection.execute(copied)

@@ -214,9 +214,9 @@ class SettlementOffice:
 
     @asynccontextmanager
     async def documents(self) -> AsyncIterator[None]:
-        """Documents are made within the test's process; the worker process, which has not started, has the other queue.
+        """Documents are made within the test's process. The worker process has the queue of orders only.
 
-        For what is not about a worker that dies while it makes a document.
+        Enter it before the worker process starts. For tests in which no worker dies while it makes a document.
         """
         around = self.around
         around.run_as_worker(GATED, str(self.gates), "--queues", names.ORDERS_QUEUE)

@@ -23,7 +23,7 @@ SMALL_HISTORIES = ("--dynamic-config-value", "limit.historyCount.suggestContinue
 
 
 async def runs(around: Surroundings, life: Life) -> int:
-    """How many runs of an order visibility knows of, which is a moment late."""
+    """How many runs of an order visibility shows. It may be a moment late."""
     return (await around.client.count_workflows(f'WorkflowId = "{life.sp_id}"')).count
 
 

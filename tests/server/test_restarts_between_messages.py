@@ -232,7 +232,7 @@ async def test_workers_are_restarted_between_every_two_messages_of_every_ending(
         around = office.around
         for ending in SETTLEMENTS.values():
             await office.complete(ending.sp_ids)
-        # The test above has the other ending, with worker processes.
+        # The test above has "reassigned", with worker processes.
         placed = await orders(around, [name for name in ENDINGS if name != "reassigned"])
         courses = [*placed.values(), *[await settlement(office, month) for month in SETTLEMENTS]]
         workers = WithinTheTest(around)

@@ -23,7 +23,7 @@ from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.server.test_reconciler import one_pass, standing, starter
 from tests.workflows.life import Life
 
-# The reconciler looks a second time sooner, as in tests/server/test_reconciler.py.
+# The reconciler compares again after 0.3 seconds, as in tests/server/test_reconciler.py.
 WORKER = """
 from activities import reconcile
 import worker

@@ -103,6 +103,7 @@ async def test_a_workflow_that_cannot_tell(tmp_path: Path, monkeypatch: pytest.M
     async with surroundings(tmp_path, shared=True) as around:
         async with around.worker():
             life = await around.begin("SP-1", *ACCEPTED)
+            await around.check_records(life)  # its first task is done; the next test has none
             await life.handle.terminate()
         # No worker is up.
         give_up_soon(monkeypatch)

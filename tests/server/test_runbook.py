@@ -32,7 +32,7 @@ pytestmark = [needs("prometheus"), needs("postgresql"), pytest.mark.asyncio(loop
 OURS = re.compile(
     r'(python (scripts/figures\.py|starter\.py|-m contracts\.encryption)|alembic)( [\w-]+| "\$SP")*'
 )
-"""Commands that are forked: Python and the modules are loaded once, and not for a second each time."""
+"""Commands that are forked, because a new Python loads the modules for a second."""
 
 
 class Block(NamedTuple):

@@ -182,7 +182,7 @@ async def _live(
 async def _all_reach(
     around: Surroundings, caller: Either, webs: list[Web], sp_ids: list[str], status: str
 ) -> None:
-    """Wait until they are all in this state; both processes list them so."""
+    """Wait until the orders are all in this state, and check that both processes list them in it."""
     await around.all_reach(sp_ids, status)
     for web in webs:
         items = (await caller.get(web, "/orders"))["items"]

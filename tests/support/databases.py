@@ -32,8 +32,8 @@ from tests.support.postgres_roles import grants
 _open = ExitStack()
 
 _LARGE = 1 << 20
-"""Bytes of a table from which on it is truncated. That makes new files for it and its indexes, which takes 2 ms of
-processor time; to delete a few rows takes 0.1 ms, but leaves them in the files."""
+"""A table of more bytes is truncated. That makes new files for the table and its indexes, which takes 2 ms of processor
+time. Deleting a few rows takes 0.1 ms, but leaves them in the files."""
 
 
 @cache
@@ -194,9 +194,8 @@ def _emptying_connection() -> asyncpg.Connection:
     async def connect() -> asyncpg.Connection:
         url = make_url(_shared_copy().owner)
         opened = await asyncpg.connect(as_text(url.set(drivername="postgresql")))
-        await opened.execute(
-            "SET session_replication_role = replica"
-        )  # no triggers, no foreign keys
+        # Rows are deleted without triggers, and in any sequence of tables, in spite of foreign keys.
+        await opened.execute("SET session_replication_role = replica")
         return opened
 
     def wait_for(work: Coroutine[Any, Any, Any]) -> Any:

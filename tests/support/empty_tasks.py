@@ -117,14 +117,8 @@ def up_to(history: WorkflowHistory, event_id: int) -> WorkflowHistory:
     return WorkflowHistory(history.workflow_id, history.events[:event_id])
 
 
-async def told_with_the_last_task(history: WorkflowHistory) -> list[str]:
-    """Replay a history. Returns the jobs of the activation with its last task, such as `fire_timer`."""
-    (told,) = await told_with_the_last_tasks([history])
-    return told
-
-
 async def told_with_the_last_tasks(histories: Iterable[WorkflowHistory]) -> list[list[str]]:
-    """The same of several histories, with one replayer."""
+    """Replay histories. Returns for each the jobs of the activation with its last task, such as `fire_timer`."""
     notes, told = _Notes(), []
 
     async def one_by_one() -> AsyncIterator[WorkflowHistory]:

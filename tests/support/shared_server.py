@@ -20,7 +20,7 @@ _SELDOM_READS_NAMESPACES = (
     "--dynamic-config-value",
     'system.namespaceCacheRefreshInterval="60s"',
 )
-"""No namespace changes, and to read twenty of them every second is half of what an idle server costs."""
+"""Namespaces do not change, and reading twenty of them every second is half of what an idle server costs."""
 
 
 class Namespace(NamedTuple):

@@ -158,7 +158,7 @@ async def test_a_recovery_code_works_once_however_it_is_typed(env: AccountsEnv) 
 async def test_odd_codes_are_wrong(env: AccountsEnv) -> None:
     await enrolled(env)
     for code in ("", "0", "１２３４５６", "\0", "\ud800", "x" * 10_000, "-----"):
-        env.clock.forward(hours=1)  # or guesses would have to wait
+        env.clock.forward(hours=1)  # so that no attempt is throttled because of earlier ones
         with pytest.raises((BadLogin, SecondFactorNeeded)):
             await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, code)
 

@@ -50,8 +50,8 @@ def last_tasks(history: WorkflowHistory) -> tuple[str, ...]:
     """What the SDK looks at in the last two whole tasks: the kinds of their events, of equal ones in a row the first.
 
     From that it decides what it gives to the workflow with the task at the end (docs/testing.md, "Empty tasks"). It
-    asks whether there are commands, not how many or which. Updates and markers (of local activities) are its
-    exceptions: it looks for them in the next task.
+    asks whether there are commands, not how many or which. Updates and markers (of local activities) are exceptions,
+    because the SDK looks for them in the next task.
     """
     starts = [
         at for at, event in enumerate(history.events) if kind(event) == "WORKFLOW_TASK_STARTED"
@@ -61,8 +61,9 @@ def last_tasks(history: WorkflowHistory) -> tuple[str, ...]:
 
 
 def _kind_to_the_sdk(event: HistoryEvent) -> str:
-    of_its_own = not is_command(event) or kind(event) in (*UPDATES, "MARKER_RECORDED")
-    return kind(event) if of_its_own else "COMMAND"
+    if is_command(event) and kind(event) not in (*UPDATES, "MARKER_RECORDED"):
+        return "COMMAND"
+    return kind(event)
 
 
 def _task_after(last: HistoryEvent) -> tuple[HistoryEvent, HistoryEvent]:

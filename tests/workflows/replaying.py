@@ -53,7 +53,7 @@ async def timelines(
 ) -> dict[str, list[str]]:
     """The timelines of several histories by the ids of their workflows, with one replayer.
 
-    Raises an `ExceptionGroup` of what went wrong, with a note which history it was.
+    Raises an `ExceptionGroup` of the failures. Each has the id of its workflow as a note.
     """
     held, found, failures = _Held(), {}, []
 

@@ -1,4 +1,4 @@
-"""Kept lives once more, with a worker that keeps nothing in memory: it comes back for each kind of task."""
+"""Recorded lives once more, with a worker without a cache, which replays the history for each task."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -31,7 +31,7 @@ ALIKE = {
     "settlement-database-down",
     "settlement-nothing-billed",
 }
-"""Lives that are left out here: their tasks are of kinds that the other lives have, too."""
+"""Lives that are left out here, because the other lives have all their kinds of tasks."""
 
 NO_END = "No completion event found"
 """What the client says if the time-skipping server's own limit of 20 seconds for the end of a workflow is over."""
@@ -75,7 +75,7 @@ def _is_lost(error: Exception) -> bool:
 
 
 def kinds_of_tasks(lives: Iterable[str]) -> set[tuple[str, ...]]:
-    """What a worker can come back for in the kept histories of these lives, as far as the SDK tells it apart."""
+    """The kinds of tasks in the kept histories of these lives, as far as the SDK tells them apart."""
     kept = (history(f"shell-{SHELL}/{name}") for name in lives)
     return {last_tasks(begun) for each in kept for begun in interrupted(each)}
 

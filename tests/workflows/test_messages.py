@@ -23,8 +23,8 @@ from tests.workflows.life import DESK, WAREHOUSE, Life, Lives
 from tests.workflows.outside import Outside
 
 
-async def _has_come(env: WorkflowEnvironment, life: Life, update_id: str) -> None:
-    """Wait until the server knows an update; it is no event before a worker takes it."""
+async def _wait_until_known(env: WorkflowEnvironment, life: Life, update_id: str) -> None:
+    """Wait until the server has an update, which is not in the history before a worker takes it."""
     of = WorkflowExecution(workflow_id=life.handle.id)
     question = PollWorkflowExecutionUpdateRequest(
         namespace=env.client.namespace,
@@ -61,6 +61,6 @@ async def test_an_update_is_taken_after_the_signals_that_were_sent_before_it() -
             request_id=str(uuid.uuid4()),
         )
         answer = asyncio.create_task(send_command(env.client, life.sp_id, request, ANSWER_LIMIT))
-        await _has_come(env, life, request.request_id)
+        await _wait_until_known(env, life, request.request_id)
         async with living(env):
             assert (await answer).status == "confirm_execution"

@@ -109,16 +109,16 @@ def test_the_life_misses_the_deadlines_of_the_standard_policy(version: int) -> N
 @each_version
 @pytest.mark.parametrize("kind", sorted(POSSIBLE))
 def test_an_order_lives_without_a_deadline(kind: str, version: int) -> None:
-    life, before = lived(without(kind), version), standard(version)
+    life, usual = lived(without(kind), version), standard(version)
     check(life, {kind})
     if kind == "accept":
         return  # its step is dropped, and what follows starts earlier
     if kind == "transmit" and version >= 2:
         return  # without the alarm no notice is late, and the first deadlines start earlier
-    others = [entry for entry in before.events if entry not in about(kind, before.events)]
+    others = [entry for entry in usual.events if entry not in about(kind, usual.events)]
     assert [(e.at, e.event) for e in life.events] == [(e.at, e.event) for e in others]
     assert [d for d in life.order.deadlines if d.kind != kind] == [
-        d for d in before.order.deadlines if d.kind != kind
+        d for d in usual.order.deadlines if d.kind != kind
     ]
 
 

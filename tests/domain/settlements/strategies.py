@@ -14,7 +14,8 @@ from domain.settlements.lines import VAT_RATES, CorrectionLine, Line, VatRates, 
 NOW = datetime(2026, 11, 1, 5, 0, tzinfo=UTC)
 DAYS = st.dates(date(2023, 6, 1), date(2026, 12, 31))
 IDENTIFIERS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True)
-SP_IDS = st.integers(1, 9_999_999).map(lambda number: f"SP-{number}")  # drawn faster than the above
+# Drawn faster than IDENTIFIERS.
+SP_IDS = st.integers(1, 9_999_999).map(lambda number: f"SP-{number}")
 MONTHS = st.builds(Month, st.integers(1, 9998), st.integers(1, 12))
 
 

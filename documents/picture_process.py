@@ -1,8 +1,8 @@
 """Reads a picture that somebody sent and makes a smaller JPEG without metadata of it. Runs in a confined process.
 
 The metadata of a photo say where, when and with what it was taken, so they are not copied. The rotation that they give
-is applied to the pixels. This file imports nothing of ours: each picture has a process of its own, which would load
-`domain/` for longer than it does all else.
+is applied to the pixels. This file imports nothing of ours: each picture has a process of its own, and to load
+`domain/` would take longer than all the rest.
 """
 
 import io

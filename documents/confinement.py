@@ -91,7 +91,8 @@ def missing() -> tuple[Means, ...]:
         done = subprocess.run(
             [sys.executable, "-E", "-s", "-B", "-m", "documents.confinement"],
             cwd=ROOT,
-            env={},
+            # No programs, as in the process that is confined: they would find libraries that it does not find.
+            env={"PATH": os.devnull},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_PROBE_SECONDS,

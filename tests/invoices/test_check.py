@@ -313,7 +313,8 @@ class TestHostileFiles:
 
 
 def _broken(whole: bytes) -> Iterator[bytes]:
-    """Cut off, and with bytes changed."""
+    """Lists in lists, cut off, and with bytes changed."""
+    yield b"%PDF-1.7\n" + b"[" * 200_000
     chance = random.Random(7)
     for share in (0.3, 0.9):
         yield whole[: int(len(whole) * share)]

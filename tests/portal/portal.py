@@ -201,7 +201,7 @@ class Portal:
         *,
         factor: bool = False,
     ) -> Login:
-        """A new user. `factor`: with a second factor, without which the staff makes no login, token and the like."""
+        """A new user. `factor`: with a second factor, which the staff needs for sensitive changes."""
         around = self.site.around
         partner_id = partner_id if role == "partner" else None
         records = AccountRecords(around.database)

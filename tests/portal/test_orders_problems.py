@@ -330,9 +330,8 @@ async def test_orders_of_one_sales_order_are_together(portal: Portal) -> None:
 
 async def test_another_appointment_at_the_same_time_is_shown(portal: Portal) -> None:
     site = portal.site
-    start = datetime.fromisoformat(
-        tomorrow(13, 41)
-    )  # another day than the pages' in test_orders_journeys.py
+    # Not the 40th day, on which an order of test_orders_journeys.py has its appointment.
+    start = datetime.fromisoformat(tomorrow(13, 41))
     other = await kept(site, *appointed(start, start + timedelta(hours=2)))
     sp_id = await begun(site, *GOODS_THERE)
     page = await portal.page("partner")

@@ -91,14 +91,19 @@ async def test_within_the_grace_a_sensitive_change_needs_it(
     assert await state(env) != before
 
 
+async def shown_secret(browser: Browser) -> str:
+    """The secret on the page of a second factor that is being set up, which is opened."""
+    page = await browser.open(FACTOR)
+    found = re.search(r'<code class="secret">([A-Z2-7 ]+)</code>', page.text)
+    assert found is not None
+    return found[1].replace(" ", "")
+
+
 async def set_up(browser: Browser, env: AccountsEnv) -> str:
     """Set up a second factor on the pages. Returns its secret."""
     await browser.open("/account")
     assert (await browser.send(FACTOR)).headers["Location"] == FACTOR
-    page = await browser.open(FACTOR)
-    found = re.search(r'<code class="secret">([A-Z2-7 ]+)</code>', page.text)
-    assert found is not None
-    secret = found[1].replace(" ", "")
+    secret = await shown_secret(browser)
     done = await browser.send(f"{FACTOR}/confirm", code=code_of(secret, env))
     assert done.status_code == 200
     return secret
@@ -215,10 +220,7 @@ async def test_the_way_out_is_to_set_it_up(browser: Browser, env: AccountsEnv, r
     assert '<html lang="it">' in page.text
     begun = await browser.send(FACTOR)
     assert (begun.status_code, begun.headers["Location"]) == (303, FACTOR)
-    page = await browser.open(FACTOR)
-    found = re.search(r'<code class="secret">([A-Z2-7 ]+)</code>', page.text)
-    assert found is not None
-    secret = found[1].replace(" ", "")
+    secret = await shown_secret(browser)
     assert (await browser.open("/account")).headers["Location"] == FACTOR, "begun is not enough"
     await browser.open(FACTOR)
     done = await browser.send(f"{FACTOR}/confirm", code=code_of(secret, env))
@@ -243,22 +245,18 @@ async def test_who_comes_back_in_another_session_begins_again(
         await log_in(browser, env)
     await browser.open(FACTOR if is_due else "/account")
     await browser.send(FACTOR)
-    page = await browser.open(FACTOR)
-    found = re.search(r'<code class="secret">([A-Z2-7 ]+)</code>', page.text)
-    assert found is not None
+    secret = await shown_secret(browser)
     session = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     browser.http.cookies.set("__Host-cmi_session", session.secret)
-    code = code_of(found[1].replace(" ", ""), env)
+    code = code_of(secret, env)
     back = (await browser.send(f"{FACTOR}/confirm", code=code)).headers["Location"]
     assert back.partition("?")[0] == (FACTOR if is_due else "/account")
     page = await browser.open(back)
     assert "löschen Sie den früheren Eintrag" in page.text
     await browser.send(FACTOR)
-    page = await browser.open(FACTOR)
-    again = re.search(r'<code class="secret">([A-Z2-7 ]+)</code>', page.text)
-    assert again is not None
-    assert again[1] != found[1]
-    code = code_of(again[1].replace(" ", ""), env)
+    again = await shown_secret(browser)
+    assert again != secret
+    code = code_of(again, env)
     assert (await browser.send(f"{FACTOR}/confirm", code=code)).status_code == 200
     twice = await browser.send(f"{FACTOR}/confirm", code=code)
     assert twice.headers["Location"] == "/account?said=factor_changed"

@@ -27,7 +27,7 @@ FILES = {"pdf": "application/pdf", "csv": "text/csv"}
 ONLY_JPEG = ("GET /api/v1/orders/{sp_id}/photos/{photo_id}",)
 CONFIGURATION = """
 [phases.coverage]
-unexpected-methods = []  # the same lines refuse them of every path: tests/web/test_wrong_calls.py
+unexpected-methods = []  # the same lines refuse them on every path: tests/web/test_wrong_calls.py
 # With ids that answers have, it would remove the tokens and logins of other tests.
 [phases.coverage.extra-data-sources]
 responses = false

@@ -60,7 +60,7 @@ register_notices(
 register_notices(
     {
         "factor_begin_again": mark(
-            "Dieses Einrichten gilt nicht mehr. Bitte beginnen Sie neu, und löschen Sie den früheren Eintrag in Ihrer "
+            "Diese Einrichtung gilt nicht mehr. Bitte beginnen Sie neu, und löschen Sie den früheren Eintrag in Ihrer "
             "Authentifizierungs-App."
         ),
     },

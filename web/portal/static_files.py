@@ -60,7 +60,8 @@ class _HeadAsGet:
 class _Static(StaticFiles):
     """Files that a browser must revalidate before each use, unless it asked for the version that is here.
 
-    While a release is rolled out, a page of the new one may get the file of an old one. It is not kept then.
+    While a release is rolled out, a page of the new one may get a file of the old one, which must not last. So an
+    answer without a body (304) does not last either: it compares times and sizes, and two releases may have the same.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,9 +69,9 @@ class _Static(StaticFiles):
 
         async def send_cached(message: Message) -> None:
             if message["type"] == "http.response.start":
-                is_found = message["status"] in (200, 304)
-                name = self.get_path(scope)
-                lasts = is_found and scope["query_string"].decode("latin-1") == _query(name)
+                has_file = message["status"] == 200
+                query = scope["query_string"].decode("latin-1")
+                lasts = has_file and query == _query(self.get_path(scope))
                 MutableHeaders(scope=message)["Cache-Control"] = _LASTING if lasts else "no-cache"
             await send(message)
 

@@ -46,7 +46,9 @@ def of_another_build(name: str) -> WorkflowHistory:
 
     The test above reads each value in each of these two forms.
     """
-    return rewritten(history(name), lambda value, written: more(value, fewer(value, written)))
+    changed = rewritten(history(name), lambda value, written: more(value, fewer(value, written)))
+    assert changed.events != history(name).events
+    return changed
 
 
 async def test_the_same_happens_when_another_build_wrote_it() -> None:

@@ -18,7 +18,7 @@ LIMIT = 4
 # Long enough for an attempt with slow records. What was under way at the kill has no heartbeat, and is tried again
 # sooner.
 PATIENT = IMPATIENT.replace(
-    "timedelta(seconds=4)", "timedelta(seconds=20)\nbackground.LOST_AFTER = timedelta(seconds=8)"
+    "timedelta(seconds=4)", "timedelta(seconds=20)\nbackground.LOST_AFTER = timedelta(seconds=14)"
 )
 
 

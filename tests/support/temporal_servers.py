@@ -19,9 +19,9 @@ _BIN = Path(sys.executable).parent
 
 OFFERS_LOST_TASKS_SOON = (
     "--dynamic-config-value",
-    'history.defaultWorkflowTaskTimeout="3s"',
+    'history.defaultWorkflowTaskTimeout="5s"',
 )
-"""Options with which the real server takes a workflow task for lost after three seconds, instead of ten.
+"""Options with which the real server takes a workflow task for lost after five seconds, instead of ten.
 
 For tests in which a worker dies with a task in hand, or whose tasks fail: of a task that fails again and again, the SDK
 reports the first attempt, and the others are lost.

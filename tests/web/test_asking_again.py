@@ -45,7 +45,7 @@ ASKED: dict[str, dict[str, str]] = {
     FIRM + "/tokens": {"name": "Planung", "expires_at": ""},
     FIRM + "/edit": {"iban": OTHER_IBAN, "was_iban": IBAN},
     FIRM + "/iban/{change}/confirm": {},
-    "/staff/partners": {"partner_id": "neu", "iban": IBAN},
+    "/staff/partners": {"partner_id": "neu"},
     FIRM + "/status": {"status": "active"},
     "/account/second-factor": {},
 }

@@ -27,8 +27,8 @@ from words.translations import mark, say
 WRONG_PASSWORD = mark("Das ist nicht Ihr Passwort.")
 NO_CODE = mark("Bitte geben Sie auch einen Code ein.")
 Change = Literal[
-    "make_login", "invite_again", "remove_login", "make_token", "reset_factor", "set_up_factor", "change_iban",
-    "confirm_iban", "change_email", "resume_partner", "change_role", "make_calendar",
+    "make_login", "invite_again", "remove_login", "make_token", "reset_factor", "set_up_factor", "add_partner",
+    "change_iban", "confirm_iban", "change_email", "resume_partner", "change_role", "make_calendar",
 ]  # fmt: skip
 CHANGES: dict[Change, str] = {
     "make_login": mark("Login anlegen"),
@@ -38,6 +38,7 @@ CHANGES: dict[Change, str] = {
     "reset_factor": mark("Zweiten Faktor zurücksetzen"),
     "make_calendar": mark("Kalender abonnieren"),
     "set_up_factor": mark("Zweiten Faktor einrichten"),
+    "add_partner": mark("Partner anlegen"),
     "change_iban": mark("IBAN des Partners erfassen oder ändern"),
     "confirm_iban": mark("Neue IBAN des Partners bestätigen"),
     "change_email": mark("E-Mail-Adresse des Partners ändern"),

@@ -100,8 +100,7 @@ async def add_partner(request: Request) -> Response:
     principal = await require_operations(request)
     form = await form_of(request)
     typed = {name: form.get(name).strip() for name in _FIELDS}
-    if typed["iban"]:
-        await require_confirmed(request, principal, form, "change_iban")
+    await require_confirmed(request, principal, form, "add_partner")
     try:
         partner = Partner.model_validate(_values(typed))
         await accounts_of(request).partners.add(partner, principal.person)

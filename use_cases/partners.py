@@ -23,6 +23,9 @@ from use_cases.security_events import note
 
 logger = logging.getLogger("cmi.desk")
 
+SENSITIVE_FIELDS = frozenset({"iban", "email", "escalation_email"})
+"""Where a partner's money and mails go. Whoever changes one confirms it first, and the partner is told by mail."""
+
 
 def check_gets_orders(partner: Partner | None) -> Partner:
     """The partner, if a new order may be given to it: by placing it, or by reassigning one.
@@ -125,7 +128,7 @@ class PartnerUseCases:
             raise NotFound("partner")
         if "iban" in changes:
             note("iban_change", "asked", about=partner_id)
-        if changes.keys() & {"iban", "email", "escalation_email"}:
+        if changes.keys() & SENSITIVE_FIELDS:
             self._tell()
         if "status" in changes:
             note("partner", "ended" if changed.status == "ended" else "changed", about=partner_id)

@@ -1,25 +1,40 @@
 """Somebody is away: workers when signals come, the mail server, the warehouse. What was meant happens afterwards."""
 
+import asyncio
 import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.update.v1 import UpdateRef
+from temporalio.api.workflowservice.v1 import PollWorkflowExecutionUpdateRequest
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from contracts.keys import new_key
 from development.embedded import free_port
-from domain.orders.commands import Accept, Cancel, ConfirmRequirements, PaymentReceived
+from domain.orders.commands import (
+    Accept,
+    Cancel,
+    ConfirmRequirements,
+    PaymentReceived,
+    SetAppointment,
+)
 from domain.orders.order import Status
-from domain.orders.shipment import GoodsShipped
+from domain.orders.request import Request
+from domain.orders.shipment import GoodsReceived, GoodsShipped
 from records.database import Database
 from temporal.connection import data_converter
 from temporal.keys_away import KeysAwayFilter
+from temporal.orders import send_command
 from tests.server.surroundings import Surroundings, eventually, surroundings
+from tests.support.builders import REQUIREMENTS_MET
+from tests.support.limits import ANSWER_LIMIT
 from tests.support.temporal_servers import OFFERS_LOST_TASKS_SOON
 from tests.workflows.life import SHOP, WAREHOUSE, Life
 from worker import order_worker
@@ -87,6 +102,43 @@ async def test_signals_that_come_before_any_worker(tmp_path: Path) -> None:
         stored = (await around.orders.get("SP-1")).order
         accept = next(d for d in stored.deadlines if d.kind == "accept")
         assert (accept.outcome, accept.ended) == ("met", at)
+
+
+async def test_an_update_is_taken_after_the_signals_that_were_sent_before_it(
+    tmp_path: Path,
+) -> None:
+    """Also after one that comes between the scheduling of a task and its start, as the update does.
+
+    The time-skipping server hands the update over first then (docs/traps.md, "Messages").
+    """
+    async with surroundings(tmp_path, shared=True) as around:
+        life = await around.begin("SP-1", *REQUIREMENTS_MET)
+        await life.tell(GoodsShipped(tracking="99.00.1"), WAREHOUSE)
+        await life.tell(GoodsReceived(), WAREHOUSE)
+        start = datetime.now(UTC) + timedelta(days=3)
+        request = Request(
+            command=SetAppointment(start=start, end=start + timedelta(hours=2), unusual=True),
+            actor=life.partner,
+            request_id="appointment-1",
+        )
+        answer = asyncio.create_task(send_command(around.client, "SP-1", request, ANSWER_LIMIT))
+        await eventually(lambda: knows_update(around, life, request.request_id))
+        async with around.worker():
+            assert (await answer).status == "confirm_execution"
+
+
+async def knows_update(around: Surroundings, life: Life, update_id: str) -> bool:
+    """Whether the server has an update, which is not in the history before a worker takes it."""
+    of = WorkflowExecution(workflow_id=life.handle.id)
+    question = PollWorkflowExecutionUpdateRequest(
+        namespace=around.client.namespace,
+        update_ref=UpdateRef(workflow_execution=of, update_id=update_id),
+    )
+    try:
+        await around.client.workflow_service.poll_workflow_execution_update(question)
+    except RPCError:
+        return False
+    return True
 
 
 async def missed(around, sp_id: str) -> bool:

@@ -12,6 +12,7 @@ from domain.values import Language
 from records.iban_changes import ChangeStatus, IbanChange, NotPending, SamePerson
 from records.partners import Partner, PartnerStatus
 from use_cases.accounts import Accounts
+from use_cases.partners import SENSITIVE_FIELDS
 from use_cases.principal import Principal
 from web.api.accounts import (
     AccountInput,
@@ -137,7 +138,7 @@ class PartnerChanges(AccountInput):
     def is_sensitive(self) -> bool:
         """Whether mails or money go elsewhere afterwards, or the logins of an ended partner may work again."""
         resumes = self.status not in (None, "ended")
-        return resumes or bool(self.model_fields_set & {"iban", "email", "escalation_email"})
+        return resumes or bool(self.model_fields_set & SENSITIVE_FIELDS)
 
 
 class PartnerList(BaseModel):

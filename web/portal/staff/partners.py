@@ -12,6 +12,7 @@ from records.iban_changes import NotPending, SamePerson
 from records.partners import STATUSES, Partner, PartnerStatus
 from use_cases.account_errors import Conflict, NotFound, WrongFields, wrong_fields
 from use_cases.accounts import Accounts
+from use_cases.partners import SENSITIVE_FIELDS
 from use_cases.principal import Principal
 from web.portal.accounts import accounts_of
 from web.portal.confirming import Change, require_confirmed
@@ -140,8 +141,7 @@ async def change_partner(request: Request, partner_id: str) -> Response:
         partner = await accounts.partners.get(partner_id)
     except NotFound:
         return error_page(request, 404)
-    # The mails of all its orders go to the one address, and copies of escalations to the other.
-    if changes.keys() & {"iban", "email", "escalation_email"}:
+    if changes.keys() & SENSITIVE_FIELDS:
         change: Change = "change_iban" if "iban" in changes else "change_email"
         await require_confirmed(request, principal, form, change)
     try:
